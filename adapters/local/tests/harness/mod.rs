@@ -1,0 +1,117 @@
+//! A temporary directory as a share, and the batch jobs around it.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::fs::{self, File, OpenOptions};
+use std::io::{ErrorKind, Write};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use dropbridge_conformance::share::ShareHarness;
+use dropbridge_local::{LocalSettings, LocalShare};
+use dropbridge_port::{EntryPath, Share};
+use rustix::fs::{Dir, OFlags};
+
+/// The share is the directory `share` in a scratch directory of its own.
+pub(crate) struct LocalHarness {
+    scratch: tempfile::TempDir,
+}
+
+impl LocalHarness {
+    pub(crate) fn new() -> Self {
+        let scratch = tempfile::tempdir().unwrap();
+        fs::create_dir(scratch.path().join("share")).unwrap();
+        Self { scratch }
+    }
+
+    fn at(&self, path: &EntryPath) -> PathBuf {
+        self.scratch.path().join("share").join(OsStr::from_bytes(path.as_bytes()))
+    }
+}
+
+impl ShareHarness for LocalHarness {
+    fn share(&self) -> Box<dyn Share> {
+        Box::new(LocalShare::open(&self.scratch.path().join("share"), LocalSettings::default()).unwrap())
+    }
+
+    fn create(&self, path: &EntryPath, bytes: &[u8]) -> bool {
+        let path = self.at(path);
+        let made = fs::create_dir_all(path.parent().unwrap()).and_then(|()| fs::write(&path, bytes));
+        match made {
+            Ok(()) => true,
+            // Some file systems take UTF-8 only.
+            Err(error) if matches!(error.kind(), ErrorKind::InvalidInput | ErrorKind::InvalidFilename) => false,
+            Err(error) => panic!("create {}: {error}", path.display()),
+        }
+    }
+
+    fn overwrite(&self, path: &EntryPath, bytes: &[u8]) {
+        OpenOptions::new().write(true).open(self.at(path)).unwrap().write_all(bytes).unwrap();
+    }
+
+    fn append(&self, path: &EntryPath, bytes: &[u8]) {
+        OpenOptions::new().append(true).open(self.at(path)).unwrap().write_all(bytes).unwrap();
+    }
+
+    fn extend(&self, path: &EntryPath, size_bytes: u64) -> bool {
+        OpenOptions::new().write(true).open(self.at(path)).unwrap().set_len(size_bytes).is_ok()
+    }
+
+    fn rename(&self, from: &EntryPath, to: &EntryPath) {
+        fs::rename(self.at(from), self.at(to)).unwrap();
+    }
+
+    fn remove(&self, path: &EntryPath) {
+        fs::remove_file(self.at(path)).unwrap();
+    }
+
+    fn create_directory(&self, path: &EntryPath) {
+        fs::create_dir(self.at(path)).unwrap();
+    }
+
+    fn remove_directory(&self, path: &EntryPath) {
+        fs::remove_dir(self.at(path)).unwrap();
+    }
+
+    fn snapshot(&self) -> BTreeMap<String, String> {
+        let mut seen = BTreeMap::new();
+        look_at(&self.scratch.path().join("share"), &mut seen);
+        seen
+    }
+}
+
+/// Everything `lstat` tells, without touching an access time.
+fn look_at(path: &Path, seen: &mut BTreeMap<String, String>) {
+    let found = fs::symlink_metadata(path).unwrap();
+    let described = format!(
+        "inode {} mode {:o} links {} size {} atime {}.{} mtime {}.{} ctime {}.{}",
+        found.ino(),
+        found.mode(),
+        found.nlink(),
+        found.size(),
+        found.atime(),
+        found.atime_nsec(),
+        found.mtime(),
+        found.mtime_nsec(),
+        found.ctime(),
+        found.ctime_nsec(),
+    );
+    seen.insert(path.display().to_string(), described);
+    if found.is_dir() {
+        for name in names(path) {
+            look_at(&path.join(OsStr::from_bytes(&name)), seen);
+        }
+    }
+}
+
+fn names(directory: &Path) -> Vec<Vec<u8>> {
+    let quiet = OFlags::DIRECTORY | OFlags::NOATIME;
+    let opened: File = OpenOptions::new().read(true).custom_flags(quiet.bits() as i32).open(directory).unwrap();
+    Dir::new(opened)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().to_bytes().to_vec())
+        .filter(|name| name != b"." && name != b"..")
+        .collect()
+}

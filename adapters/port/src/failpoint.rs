@@ -1,0 +1,175 @@
+//! Named points around every step that changes the outside world, for crash and takeover tests.
+//!
+//! In a build without the feature `failpoints` a point is nothing at all. With it, the variable
+//! `DROPBRIDGE_FAILPOINT=name[:hit]=action` arms one: at its `hit`-th pass (1 unless told) the process does `action`:
+//!
+//! - `kill`: dies by `SIGKILL`, as in a power cut of the process;
+//! - `stop`: stops itself by `SIGSTOP`, until someone sends `SIGCONT`;
+//! - `error`: the point answers `true` once, and the caller fails with a transient error.
+//!
+//! Several are separated by `;`.
+
+/// A point. The crash test enumerates [`Failpoint::ALL`]; a new step adds its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failpoint {
+    /// An entry was opened at first sight.
+    EntryOpened,
+    /// The bytes of an entry were read and hashed.
+    Captured,
+    /// A spooled object is about to be written under a temporary name.
+    StoreBegun,
+    /// The object was written and synced, still under its temporary name.
+    StoreStaged,
+    /// The object has its final name, the directory is synced.
+    StorePlaced,
+    /// The ledger said that the capture is to be published.
+    Admitted,
+    /// Everything that can fail about the file was done; no transaction is open yet.
+    Prepared,
+    /// A transaction was begun.
+    Begun,
+    /// Half of the records were handed over.
+    HalfProduced,
+    /// All records, the manifest and the ledger entry were handed over; the commit was not asked for.
+    Produced,
+    /// The commit was sent; no answer was read.
+    CommitSent,
+    /// The commit was answered.
+    CommitAnswered,
+    /// A chunk of a large file is committed, the next is not begun.
+    BetweenChunks,
+    /// The file was let go of.
+    Disposed,
+    /// A file is about to be put into quarantine: its bytes are in the store, the ledger does not know.
+    QuarantineStored,
+    /// The ledger knows of the quarantine.
+    Quarantined,
+}
+
+impl Failpoint {
+    /// Every point, in the order of a file's way.
+    pub const ALL: [Self; 16] = [
+        Self::EntryOpened,
+        Self::Captured,
+        Self::StoreBegun,
+        Self::StoreStaged,
+        Self::StorePlaced,
+        Self::Admitted,
+        Self::Prepared,
+        Self::Begun,
+        Self::HalfProduced,
+        Self::Produced,
+        Self::CommitSent,
+        Self::CommitAnswered,
+        Self::BetweenChunks,
+        Self::Disposed,
+        Self::QuarantineStored,
+        Self::Quarantined,
+    ];
+
+    /// Its name in `DROPBRIDGE_FAILPOINT`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::EntryOpened => "entry_opened",
+            Self::Captured => "captured",
+            Self::StoreBegun => "store_begun",
+            Self::StoreStaged => "store_staged",
+            Self::StorePlaced => "store_placed",
+            Self::Admitted => "admitted",
+            Self::Prepared => "prepared",
+            Self::Begun => "begun",
+            Self::HalfProduced => "half_produced",
+            Self::Produced => "produced",
+            Self::CommitSent => "commit_sent",
+            Self::CommitAnswered => "commit_answered",
+            Self::BetweenChunks => "between_chunks",
+            Self::Disposed => "disposed",
+            Self::QuarantineStored => "quarantine_stored",
+            Self::Quarantined => "quarantined",
+        }
+    }
+}
+
+/// Passes a point. `true` asks the caller to fail with a transient error.
+#[cfg(not(feature = "failpoints"))]
+#[inline]
+#[must_use]
+pub const fn reach(_point: Failpoint) -> bool {
+    false
+}
+
+#[cfg(feature = "failpoints")]
+pub use armed::reach;
+
+#[cfg(feature = "failpoints")]
+mod armed {
+    use std::sync::atomic::{AtomicU32, Ordering};
+    use std::sync::OnceLock;
+
+    use rustix::process::{getpid, kill_process, Signal};
+
+    use super::Failpoint;
+
+    #[derive(Clone, Copy)]
+    enum Action {
+        Kill,
+        Stop,
+        Error,
+    }
+
+    struct Armed {
+        name: String,
+        hit: u32,
+        action: Action,
+        passes: AtomicU32,
+    }
+
+    fn armed() -> &'static [Armed] {
+        static ARMED: OnceLock<Vec<Armed>> = OnceLock::new();
+        ARMED.get_or_init(|| {
+            let Ok(setting) = std::env::var("DROPBRIDGE_FAILPOINT") else { return Vec::new() };
+            setting
+                .split(';')
+                .map(|one| parse(one).unwrap_or_else(|| panic!("DROPBRIDGE_FAILPOINT: `{one}` is not name[:hit]=action")))
+                .collect()
+        })
+    }
+
+    fn parse(text: &str) -> Option<Armed> {
+        let (place, action) = text.split_once('=')?;
+        let (name, hit) = place.split_once(':').unwrap_or((place, "1"));
+        Failpoint::ALL.iter().find(|point| point.name() == name)?;
+        let action = match action {
+            "kill" => Action::Kill,
+            "stop" => Action::Stop,
+            "error" => Action::Error,
+            _ => return None,
+        };
+        Some(Armed { name: name.to_owned(), hit: hit.parse().ok()?, action, passes: AtomicU32::new(0) })
+    }
+
+    /// Passes a point. `true` asks the caller to fail with a transient error.
+    #[must_use]
+    pub fn reach(point: Failpoint) -> bool {
+        let mut fail = false;
+        for armed in armed().iter().filter(|armed| armed.name == point.name()) {
+            if armed.passes.fetch_add(1, Ordering::SeqCst) + 1 != armed.hit {
+                continue;
+            }
+            let signal = match armed.action {
+                Action::Kill => Signal::KILL,
+                Action::Stop => Signal::STOP,
+                Action::Error => {
+                    fail = true;
+                    continue;
+                }
+            };
+            // A signal to oneself cannot fail but for a bug; dying is right then too.
+            if kill_process(getpid(), signal).is_err() {
+                std::process::abort();
+            }
+        }
+        fail
+    }
+}

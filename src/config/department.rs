@@ -1,0 +1,15 @@
+//! `departments/*.toml`: a department and its feeds.
+
+use super::bridge::{Bridge, word_of_an_address};
+use super::feed::{self, Layouts, StatedFeed};
+use super::section::Source;
+
+/// Reads one department's file.
+pub(super) fn read(source: &Source<'_>, bridge: &Bridge, layouts: &Layouts) -> Vec<StatedFeed> {
+    let root = source.root();
+    let department = word_of_an_address(&root, "department");
+    let feeds = root.sections("feed");
+    let feeds = feeds.into_iter().map(|section| feed::read(section, department.as_deref(), bridge, layouts)).collect();
+    root.end();
+    feeds
+}

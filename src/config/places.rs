@@ -1,0 +1,97 @@
+//! What only shows when all files are read: ids that stand twice, feeds that would take each other's files, and
+//! directories of the bridge inside those of a legacy system.
+
+use std::collections::BTreeMap;
+use std::path::{Component, Path, PathBuf};
+
+use super::bridge::Bridge;
+use super::feed::StatedFeed;
+use super::problems::{Gathered, Place};
+use super::settings::LogSettings;
+
+/// A feed's inbox as a directory of this machine.
+struct Inbox<'a> {
+    feed: &'a StatedFeed,
+    directory: PathBuf,
+}
+
+/// Checks feeds against each other and against the bridge's own directories.
+pub(super) fn check(bridge: &Bridge, feeds: &[StatedFeed], gathered: &Gathered) {
+    ids_stand_once(feeds, gathered);
+    let inboxes: Vec<Inbox<'_>> = feeds.iter().filter_map(|feed| inbox(bridge, feed)).collect();
+    for (index, second) in inboxes.iter().enumerate() {
+        for first in &inboxes[..index] {
+            no_shared_files(first, second, gathered);
+        }
+    }
+    let log = match &bridge.log {
+        Some((LogSettings::Embedded { path }, place)) => {
+            Some((path, place)).filter(|(path, _)| !in_state(bridge, path))
+        }
+        _ => None,
+    };
+    let own = [bridge.state.as_ref(), bridge.store.as_ref()].into_iter().flatten().map(|(path, place)| (path, place));
+    for (path, place) in own.chain(log) {
+        outside_of_inboxes(path, place, &inboxes, gathered);
+    }
+}
+
+/// What lies in the state directory is judged with it.
+fn in_state(bridge: &Bridge, path: &Path) -> bool {
+    bridge.state.as_ref().is_some_and(|(state, _)| path.starts_with(state))
+}
+
+fn ids_stand_once(feeds: &[StatedFeed], gathered: &Gathered) {
+    let mut seen: BTreeMap<&str, &Place> = BTreeMap::new();
+    for (id, place) in feeds.iter().filter_map(|feed| feed.id.as_ref()) {
+        match seen.get(id.as_str()) {
+            Some(first) => gathered.add(place, format!("feed `{id}` is stated at {first} already"), None),
+            None => drop(seen.insert(id, place)),
+        }
+    }
+}
+
+fn inbox<'a>(bridge: &Bridge, feed: &'a StatedFeed) -> Option<Inbox<'a>> {
+    let share = bridge.shares.get(feed.share.as_ref()?)?.as_ref()?;
+    Some(Inbox { feed, directory: resolved(&share.root.join(feed.inbox.as_ref()?)) })
+}
+
+/// Two feeds that list a directory in common may not have a pattern in common: each would publish the other's files.
+fn no_shared_files(first: &Inbox<'_>, second: &Inbox<'_>, gathered: &Gathered) {
+    let below = |outer: &Inbox<'_>, inner: &Inbox<'_>| {
+        outer.directory == inner.directory || (outer.feed.recursive && inner.directory.starts_with(&outer.directory))
+    };
+    if !below(first, second) && !below(second, first) {
+        return;
+    }
+    for (pattern, place) in &second.feed.include {
+        if let Some((_, other)) = first.feed.include.iter().find(|(other, _)| other == pattern) {
+            let message = format!("`{pattern}` in this inbox is taken by the feed at {other} already");
+            gathered.add(place, message, None);
+        }
+    }
+}
+
+fn outside_of_inboxes(path: &Path, place: &Place, inboxes: &[Inbox<'_>], gathered: &Gathered) {
+    let resolved = resolved(path);
+    let Some(inbox) = inboxes.iter().find(|inbox| resolved.starts_with(&inbox.directory)) else { return };
+    let feed = inbox.feed.id.as_ref().map_or("without id", |(id, _)| id);
+    let message = format!("{} lies inside the inbox of feed `{feed}`, where the bridge never writes", path.display());
+    gathered.add(place, message, Some("choose a directory outside of every inbox".to_owned()));
+}
+
+/// The absolute path without `..`, following symbolic links as far as it exists.
+fn resolved(path: &Path) -> PathBuf {
+    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
+    let mut resolved = PathBuf::new();
+    for component in absolute.components() {
+        match component {
+            Component::ParentDir => drop(resolved.pop()),
+            other => resolved.push(other),
+        }
+        if let Ok(real) = resolved.canonicalize() {
+            resolved = real;
+        }
+    }
+    resolved
+}

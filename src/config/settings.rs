@@ -1,0 +1,168 @@
+//! Configuration that cannot be wrong any more: what the rest of the bridge is given.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::capture::readiness::Readiness;
+use crate::domain::name_pattern::{NamePattern, Wildcard};
+use crate::layout::Layout;
+use crate::mapping::spec::EventSpec;
+
+/// A whole bridge.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The bridge's name: part of transactional ids and of event sources.
+    pub name: String,
+    /// Directory for what is local: genesis witness, the embedded log.
+    pub state: PathBuf,
+    /// Directory of the store.
+    pub store: PathBuf,
+    /// Which event log.
+    pub log: LogSettings,
+    /// Topics.
+    pub topics: TopicSettings,
+    /// Sizes of transactions.
+    pub transaction: TransactionSettings,
+    /// How long the slot's holder may be silent before a standby takes over.
+    pub takeover_after: Duration,
+    /// Shares by name.
+    pub shares: BTreeMap<String, ShareSettings>,
+    /// Event types by name.
+    pub events: BTreeMap<String, EventSettings>,
+    /// Feeds, in the order of the files.
+    pub feeds: Vec<Arc<FeedSettings>>,
+}
+
+/// Which event log, and how to reach it.
+#[derive(Clone, Debug)]
+pub enum LogSettings {
+    /// SQLite in one file.
+    Embedded {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Apache Kafka.
+    Kafka {
+        /// `host:port`, comma-separated.
+        brokers: String,
+        /// librdkafka properties, secrets resolved. Never printed.
+        properties: BTreeMap<String, String>,
+    },
+}
+
+/// Names and shapes of topics.
+#[derive(Clone, Debug)]
+pub struct TopicSettings {
+    /// Before every topic's name.
+    pub prefix: String,
+    /// Partitions of an event topic that does not state its own.
+    pub partitions: u32,
+    /// Copies; `None` is the cluster's default.
+    pub replication: Option<u16>,
+}
+
+/// Sizes of transactions and of what is held in memory.
+#[derive(Clone, Copy, Debug)]
+pub struct TransactionSettings {
+    /// Small files that share one transaction.
+    pub max_files: usize,
+    /// A file with more events is published in chunks.
+    pub chunk_records: usize,
+    /// A chunk ends when its events have this many bytes.
+    pub chunk_bytes: usize,
+    /// Captures above this are spooled to the store.
+    pub memory_capture_bytes: u64,
+}
+
+/// A place where files live.
+#[derive(Clone, Debug)]
+pub struct ShareSettings {
+    /// Its directory.
+    pub root: PathBuf,
+    /// Use notifications where they work.
+    pub notify: bool,
+    /// Refuse a root that is no mount point's own file system.
+    pub require_mount: bool,
+}
+
+/// An event type.
+#[derive(Clone, Debug)]
+pub struct EventSettings {
+    /// Its topic.
+    pub topic: String,
+    /// The topic's partitions.
+    pub partitions: u32,
+    /// The file of its schema, for messages.
+    pub schema_path: PathBuf,
+    /// Its JSON Schema.
+    pub schema: serde_json::Value,
+}
+
+/// What to do with a drop whose name carries no identity and whose bytes were there before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Repeat {
+    /// The same bytes under the same name are the same drop.
+    Ignore,
+    /// Each arrival is a drop of its own.
+    New,
+}
+
+/// What to do with other bytes under a known logical key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Corrections {
+    /// Hold them for a person.
+    Hold,
+    /// Publish them as the next revision.
+    Publish,
+}
+
+/// How sequence numbers go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SequenceReset {
+    /// They begin again each business date.
+    Daily,
+    /// They never begin again.
+    Never,
+    /// After this number comes 1 (or 0).
+    Wrap {
+        /// The last number.
+        last: u64,
+    },
+}
+
+/// One feed.
+#[derive(Clone, Debug)]
+pub struct FeedSettings {
+    /// Stable for ever: part of every event's identity.
+    pub id: String,
+    /// The department it belongs to.
+    pub department: String,
+    /// The share's name.
+    pub share: String,
+    /// Directory within the share; empty is its root.
+    pub inbox: String,
+    /// Look into directories below the inbox.
+    pub recursive: bool,
+    /// Names that belong to the feed; the first that fits decides.
+    pub include: Vec<NamePattern>,
+    /// Names that do not.
+    pub exclude: Vec<Wildcard>,
+    /// How its bytes are records.
+    pub layout: Arc<Layout>,
+    /// For names without date and sequence.
+    pub repeat: Option<Repeat>,
+    /// Other bytes under a known key.
+    pub corrections: Corrections,
+    /// How sequence numbers go on.
+    pub sequence: SequenceReset,
+    /// When an entry is complete.
+    pub ready: Readiness,
+    /// Time between listings where nothing wakes the feed.
+    pub poll: Duration,
+    /// Record types that make no event.
+    pub ignore: Vec<String>,
+    /// The events.
+    pub events: Vec<EventSpec>,
+}

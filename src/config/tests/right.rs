@@ -1,0 +1,190 @@
+//! What right configurations become.
+
+use std::path::Path;
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::example::{BRIDGE_FILE, DEPARTMENT_FILE, Example};
+use crate::capture::readiness::ChecksumAlgorithm;
+use crate::config::problems::Gathered;
+use crate::config::section::Source;
+use crate::config::settings::{Corrections, LogSettings, Repeat, SequenceReset};
+use crate::config::{layout, load};
+use crate::layout::spec::{Align, Encoding, FieldKind, KindSpec, Presence, Terminator};
+use crate::mapping::spec::{FieldRef, ValueSpec};
+
+fn field(record: &str, field: &str) -> FieldRef {
+    FieldRef { record: record.to_owned(), field: field.to_owned() }
+}
+
+#[test]
+fn the_configuration_of_the_tree_loads() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/bridge.toml");
+    let settings = load(&path).unwrap_or_else(|problems| panic!("{problems}"));
+    assert!(!settings.feeds.is_empty());
+}
+
+#[test]
+fn the_example_of_the_reference_loads() {
+    let example = Example::new();
+    let settings = example.load().unwrap_or_else(|problems| panic!("{problems}"));
+    assert_eq!(settings.name, "example");
+    assert_eq!(settings.state, example.path("../var/state"));
+    assert_eq!(settings.takeover_after, Duration::from_secs(30));
+    assert!(matches!(&settings.log, LogSettings::Embedded { path } if *path == settings.state.join("events.sqlite")));
+    assert_eq!(settings.shares["estate"].root, example.path("../var/estate"));
+    assert!(settings.shares["estate"].notify && !settings.shares["estate"].require_mount);
+    assert_eq!(settings.events["BidProcessed"].topic, "dropbridge.BidProcessed");
+    assert_eq!(settings.events["BidProcessed"].partitions, 4);
+
+    let feed = &settings.feeds[0];
+    assert_eq!((feed.department.as_str(), feed.inbox.as_str()), ("public_works", "public_works/bids"));
+    assert_eq!(feed.layout.name(), "public-works-bids");
+    assert_eq!((feed.repeat, feed.corrections, feed.sequence), (None, Corrections::Hold, SequenceReset::Daily));
+    assert!(feed.include[0].read(b"BID_20260131_0042.dat").unwrap().is_ok());
+    assert!(feed.exclude[0].matches(b"BID_20260131_0042.bak"));
+    assert_eq!(feed.ready.quiet, Some(Duration::from_millis(500)));
+    assert_eq!(feed.ready.checksum.as_ref().unwrap().algorithm, ChecksumAlgorithm::Sha256);
+    assert!(feed.ready.trailer);
+}
+
+#[test]
+fn what_is_not_stated_has_its_default() {
+    let example = Example::new();
+    let sizes = "[topics]\nprefix = \"dropbridge.\"\npartitions = 4\n\n[transaction]\nmax_files = 200\n\
+                 chunk_records = 20000\nchunk_bytes = 8388608\nmemory_capture_bytes = 1048576\n\n[slot]\ntakeover_after_ms = 30000\n";
+    let stated = example.load().unwrap();
+    example.replace(BRIDGE_FILE, sizes, "");
+    example.replace(DEPARTMENT_FILE, "poll_ms = 1000\n", "");
+    example.replace(DEPARTMENT_FILE, "sequence = { reset = \"daily\" }\n", "");
+    example.replace(DEPARTMENT_FILE, "corrections = \"hold\"\n", "");
+    example.replace(DEPARTMENT_FILE, "recursive = false\n", "");
+    let default = example.load().unwrap_or_else(|problems| panic!("{problems}"));
+    assert_eq!(format!("{stated:?}"), format!("{default:?}"));
+}
+
+#[test]
+fn a_payload_is_read_in_its_order() {
+    let settings = Example::new().load().unwrap_or_else(|problems| panic!("{problems}"));
+    let event = &settings.feeds[0].events[0];
+    assert_eq!(event.business_date, field("file", "business_date"));
+    let names: Vec<&str> = event.data.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, ["bid_number", "status", "total", "lines"]);
+    let codes = [("A", "awarded"), ("R", "rejected")].map(|(code, text)| (code.to_owned(), text.to_owned())).to_vec();
+    assert_eq!(event.data[1].1, ValueSpec::Codes { field: field("bid", "status"), codes });
+    let total = vec![
+        ("value".to_owned(), ValueSpec::Field(field("bid", "amount"))),
+        ("currency".to_owned(), ValueSpec::Constant(json!("USD"))),
+    ];
+    assert_eq!(event.data[2].1, ValueSpec::Object(total));
+    assert!(matches!(&event.data[3].1, ValueSpec::Each { record, data } if record == "line" && data.len() == 2));
+}
+
+#[test]
+fn trailer_and_file_facts_can_stand_in_a_payload() {
+    let example = Example::new();
+    example.replace(
+        DEPARTMENT_FILE,
+        "total = { value = \"bid.amount\", currency = { const = \"USD\" } }",
+        "total = { of_file = \"trailer.total_amount\", list = [\"file.name\", { const = [1, true, { a = \"b\" }] }] }",
+    );
+    let settings = example.load().unwrap_or_else(|problems| panic!("{problems}"));
+    let list = vec![ValueSpec::Field(field("file", "name")), ValueSpec::Constant(json!([1, true, { "a": "b" }]))];
+    let total = vec![
+        ("of_file".to_owned(), ValueSpec::Field(field("trailer", "total_amount"))),
+        ("list".to_owned(), ValueSpec::Array(list)),
+    ];
+    assert_eq!(settings.feeds[0].events[0].data[2].1, ValueSpec::Object(total));
+}
+
+#[test]
+fn names_without_date_and_sequence_need_repeat_and_a_date() {
+    let example = Example::new();
+    example.replace(DEPARTMENT_FILE, "BID_{business_date:YYYYMMDD}_{sequence:4}.dat", "BIDS.DAT");
+    example.replace(DEPARTMENT_FILE, "sequence = { reset = \"daily\" }", "repeat = \"new\"");
+    example.replace(
+        DEPARTMENT_FILE,
+        "key = \"bid.number\"",
+        "key = \"bid.number\"\nbusiness_date = \"header.run_date\"",
+    );
+    let settings = example.load().unwrap_or_else(|problems| panic!("{problems}"));
+    assert_eq!(settings.feeds[0].repeat, Some(Repeat::New));
+    assert_eq!(settings.feeds[0].sequence, SequenceReset::Never);
+    assert_eq!(settings.feeds[0].events[0].business_date, field("header", "run_date"));
+}
+
+#[test]
+fn a_sequence_can_wrap_and_a_directory_be_spelled_loosely() {
+    let example = Example::new();
+    example.replace(DEPARTMENT_FILE, "{ reset = \"daily\" }", "{ reset = \"wrap\", last = 9999 }");
+    example.replace(DEPARTMENT_FILE, "\"public_works/bids\"", "\"./public_works//bids/\"");
+    let settings = example.load().unwrap_or_else(|problems| panic!("{problems}"));
+    assert_eq!(settings.feeds[0].sequence, SequenceReset::Wrap { last: 9999 });
+    assert_eq!(settings.feeds[0].inbox, "public_works/bids");
+}
+
+#[test]
+fn a_file_url_is_a_path() {
+    for (url, root) in [("file:///srv/legacy%20files", "/srv/legacy files"), ("file://localhost/srv", "/srv")] {
+        let example = Example::new();
+        example.replace(BRIDGE_FILE, "\"../var/estate\"", &format!("\"{url}\""));
+        assert_eq!(example.load().unwrap().shares["estate"].root, Path::new(root), "{url}");
+    }
+}
+
+#[test]
+fn secrets_come_from_the_environment_or_a_file() {
+    let example = Example::new();
+    example.write("kafka-password", "s3cret\r\n");
+    // PATH: a variable that every test process has.
+    let properties = "kind = \"kafka\"\n[log.kafka]\nbrokers = \"one:9092,two:9092\"\n[log.kafka.properties]\n\
+                      \"security.protocol\" = \"SASL_SSL\"\nsasl.password = { file = \"kafka-password\" }\n\
+                      \"ssl.key.password\" = { env = \"PATH\" }\n\"socket.keepalive.enable\" = true\nlinger.ms = 5\n\
+                      sasl.oauthbearer.assertion.file = \"a-path\"";
+    example.replace(BRIDGE_FILE, "kind = \"embedded\"", properties);
+    let settings = example.load().unwrap_or_else(|problems| panic!("{problems}"));
+    let LogSettings::Kafka { brokers, properties } = &settings.log else { panic!("not Kafka") };
+    assert_eq!(brokers, "one:9092,two:9092");
+    let expected = [
+        ("linger.ms", "5".to_owned()),
+        ("sasl.oauthbearer.assertion.file", "a-path".to_owned()),
+        ("sasl.password", "s3cret".to_owned()),
+        ("security.protocol", "SASL_SSL".to_owned()),
+        ("socket.keepalive.enable", "true".to_owned()),
+        ("ssl.key.password", std::env::var("PATH").unwrap()),
+    ];
+    assert_eq!(
+        properties.clone().into_iter().collect::<Vec<_>>(),
+        expected.map(|(key, value)| (key.to_owned(), value))
+    );
+}
+
+#[test]
+fn a_fixed_width_layout_is_read() {
+    let example = Example::new();
+    let file = "layouts/wide.toml";
+    example.write(
+        file,
+        "name = \"wide\"\nversion = 2\nkind = \"fixed-width\"\nencoding = \"cp1252\"\nterminator = \"crlf\"\n\
+         fixed_width = { record_bytes = 12 }\n[[record]]\nname = \"row\"\nfield = [\n\
+         { name = \"amount\", type = \"decimal\", scale = 2, implied = true, start = 1, width = 6, pad = \"0\" },\n\
+         { name = \"day\", type = \"date\", format = \"YYMMDD\", start = 7, width = 6, align = \"left\",\n\
+         optional = true } ]\n",
+    );
+    let gathered = Gathered::default();
+    let source = Source::read(&example.path(file), &gathered).unwrap();
+    let (name, stated) = layout::read(&source, &example.path(file));
+    assert!(gathered.is_empty(), "{}", gathered.into_problems());
+    let spec = stated.unwrap().spec;
+    assert_eq!(name.as_deref(), Some("wide"));
+    assert_eq!(spec.kind, KindSpec::FixedWidth { record_bytes: Some(12) });
+    assert_eq!((spec.encoding, spec.terminator), (Encoding::Cp1252, Terminator::CrLf));
+    assert_eq!((spec.final_terminator, spec.byte_order_mark), (Presence::Optional, Presence::Absent));
+    assert_eq!((spec.version, spec.max_record_bytes), (2, 1 << 20));
+    let [amount, day] = &spec.records[0].fields[..] else { panic!("{:?}", spec.records) };
+    assert_eq!(amount.kind, FieldKind::Decimal { scale: 2, implied: true, point: b'.' });
+    assert_eq!((amount.start, amount.width, amount.pad, amount.align), (Some(1), Some(6), Some(b'0'), None));
+    assert_eq!(day.kind, FieldKind::Date { format: "YYMMDD".to_owned(), pivot: 70 });
+    assert_eq!((day.align, day.optional, amount.optional), (Some(Align::Left), true, false));
+}

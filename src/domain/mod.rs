@@ -1,0 +1,13 @@
+//! The bridge's own vocabulary: values without I/O.
+
+pub mod date;
+pub mod event;
+pub mod hash;
+pub mod key;
+pub mod moment;
+pub mod name_pattern;
+
+pub use date::BusinessDate;
+pub use hash::ContentHash;
+pub use key::LogicalKey;
+pub use moment::Moment;

@@ -1,0 +1,114 @@
+//! The files that were there before the bridge came: recorded, not published, unless asked.
+
+use std::collections::HashSet;
+
+use dropbridge_port::{ListRequest, Result, Share};
+
+use super::plan::FeedPlan;
+use super::slot::Slot;
+use crate::capture::selection::Named;
+use crate::domain::key::Unnamed;
+use crate::domain::name_pattern::NameFacts;
+use crate::domain::{BusinessDate, LogicalKey};
+use crate::ledger::control::{Baseline, FORMAT};
+use crate::ledger::entry::FORMAT as ENTRY_FORMAT;
+use crate::ledger::{DropState, EntryFacts, LedgerEntry};
+
+/// How many entries share a transaction.
+const ENTRIES_PER_TRANSACTION: usize = 5000;
+
+/// What becomes of the files that are there already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BaselinePolicy {
+    /// All are recorded, none is published.
+    Skip,
+    /// None is recorded: all are published.
+    Take,
+    /// Those of an earlier business date, or without one, are recorded; the others are published.
+    From(BusinessDate),
+}
+
+impl BaselinePolicy {
+    /// As it is written in commands and records.
+    #[must_use]
+    pub fn describe(self) -> String {
+        match self {
+            Self::Skip => "skip".to_owned(),
+            Self::Take => "take".to_owned(),
+            Self::From(date) => format!("from {date}"),
+        }
+    }
+
+    fn skips(self, facts: &NameFacts) -> bool {
+        match self {
+            Self::Skip => true,
+            Self::Take => false,
+            Self::From(date) => facts.business_date.is_none_or(|own| own < date),
+        }
+    }
+}
+
+/// Records the baseline of a feed; answers how many entries it has.
+///
+/// # Errors
+/// Of the share and the log.
+pub fn record_baseline(slot: &mut Slot, plan: &FeedPlan, share: &dyn Share, policy: BaselinePolicy) -> Result<u64> {
+    let listing = share.list(ListRequest { recursive: plan.settings.recursive })?;
+    let now = slot.context().clock.now();
+    let mut entries = Vec::new();
+    let mut keys = HashSet::new();
+    for listed in &listing.entries {
+        let Named::Entry(facts) = plan.selection.classify(listed.path.file_name()) else { continue };
+        let facts = facts.unwrap_or_default();
+        if !policy.skips(&facts) {
+            continue;
+        }
+        let recursive = plan.settings.recursive;
+        let by = Unnamed::ByArrival(listed.stat.modified_ns);
+        let mut key = LogicalKey::named(&listed.path, &facts, 0, recursive)
+            .unwrap_or_else(|| LogicalKey::unnamed(&listed.path, by, recursive));
+        if !keys.insert(key.clone()) {
+            // Several old files under one key: the first speaks for it, the others are known by their names.
+            key = LogicalKey::unnamed(&listed.path, by, recursive);
+        }
+        entries.push(LedgerEntry {
+            format: ENTRY_FORMAT,
+            feed: plan.id().to_owned(),
+            department: plan.settings.department.clone(),
+            key,
+            sha256: None,
+            // Not read, so there is no hash to tell by: a version that changes must not ask for another look.
+            entry: EntryFacts {
+                path: listed.path.to_string(),
+                size: listed.stat.size,
+                modified_ns: listed.stat.modified_ns,
+                version: 0,
+            },
+            business_date: facts.business_date,
+            sequence: facts.sequence,
+            generation: 0,
+            state: DropState::Baseline,
+            repeats: 0,
+            recorded_at: now,
+        });
+    }
+    let count = entries.len() as u64;
+    for some in entries.chunks(ENTRIES_PER_TRANSACTION) {
+        slot.begin()?;
+        for entry in some {
+            slot.send_ledger(entry)?;
+        }
+        slot.commit()?;
+    }
+    let record =
+        Baseline { format: FORMAT, feed: plan.id().to_owned(), policy: policy.describe(), entries: count, recorded_at: now };
+    let topic = slot.context().topics.control.clone();
+    slot.begin()?;
+    slot.send_own(&topic, 0, &Baseline::record_key(plan.id()), Some(&record))?;
+    slot.commit()?;
+    let context = slot.context().clone();
+    for entry in entries {
+        context.ledger().apply(entry);
+    }
+    Ok(count)
+}

@@ -1,0 +1,17 @@
+//! The forward path: from a capture to committed events.
+//!
+//! A [`plan`] is a feed made ready. [`scan`] lists, settles and takes entries; [`prepare`] does everything that can
+//! fail about a file ([`translate`] is its core) before a transaction is opened; [`publish`] writes events,
+//! [`manifest`] and ledger entry all or none; [`slot`] holds the right to do so. [`request`] does what commands ask.
+
+pub mod baseline;
+mod chunks;
+pub mod manifest;
+pub mod plan;
+pub mod prepare;
+pub mod publish;
+pub mod request;
+pub mod scan;
+pub mod slot;
+pub mod tally;
+pub mod translate;

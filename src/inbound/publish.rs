@@ -1,0 +1,499 @@
+//! Publishing: events, manifest and ledger entry of a file, all or none.
+//!
+//! Small files share a transaction. A file with more events than a chunk holds is published in chunks `(from, to]`,
+//! each in one transaction with its ledger position; its manifest comes with the last. What the ledger says decides
+//! anew before every attempt, so that a takeover, a lost answer or a second file with the same key can do no harm.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use dropbridge_port::failpoint::Failpoint;
+use dropbridge_port::{ErrorKind, OutgoingRecord, PortError, Result, WrittenRange};
+
+use super::manifest::{Manifest, ManifestStatus, RejectRecord};
+use super::plan::FeedPlan;
+use super::prepare::{examine, keep, pass, whole_file, Events, HoldLimits, Outcome, Prepared};
+use super::slot::{Context, Slot};
+use super::tally::Tally;
+use crate::capture::Store;
+use crate::config::settings::{Corrections, TransactionSettings};
+use crate::domain::event::CONTENT_TYPE;
+use crate::domain::ContentHash;
+use crate::layout::{Reject, RejectCode};
+use crate::ledger::admit::{admit, Admission, Candidate};
+use crate::ledger::control::Request;
+use crate::ledger::entry::{extend_ranges, EventRange, FORMAT};
+use crate::ledger::{DropState, LedgerEntry};
+use crate::stop::Backoff;
+
+/// The header of events.
+pub(super) const EVENT_HEADER: (&str, &[u8]) = ("content-type", CONTENT_TYPE.as_bytes());
+
+/// Publishes for a slot.
+pub struct Publisher {
+    pub(super) slot: Slot,
+    pub(super) store: Arc<Store>,
+    pub(super) sizes: TransactionSettings,
+    pub(super) tally: Tally,
+}
+
+/// What is to be written for a file.
+enum Step {
+    /// Nothing.
+    Nothing,
+    /// Its events are made already, few enough for a shared transaction.
+    Small,
+    /// Its events are made from the store, behind this ordinal.
+    Chunks { through: u64 },
+    /// A ledger entry alone.
+    Entry(DropState),
+    /// The same bytes again.
+    Repeat,
+}
+
+impl Publisher {
+    /// For a slot that is held.
+    #[must_use]
+    pub fn new(slot: Slot, store: Arc<Store>, sizes: TransactionSettings) -> Self {
+        Self { slot, store, sizes, tally: Tally::default() }
+    }
+
+    /// What was done so far.
+    #[must_use]
+    pub const fn tally(&self) -> &Tally {
+        &self.tally
+    }
+
+    /// The slot.
+    pub fn slot(&mut self) -> &mut Slot {
+        &mut self.slot
+    }
+
+    /// Ends, and gives the slot up.
+    ///
+    /// # Errors
+    /// Of the log.
+    pub fn release(self) -> Result<Tally> {
+        self.slot.release()?;
+        Ok(self.tally)
+    }
+
+    pub(super) fn context(&self) -> Context {
+        self.slot.context().clone()
+    }
+
+    /// Deals with files until each is committed, in their order.
+    ///
+    /// # Errors
+    /// `Fenced` when another instance holds the slot; `Transient` only when asked to stop; `Corrupt`, `Refused`, `Bug`.
+    pub fn publish(&mut self, files: Vec<Prepared>) -> Result<()> {
+        let mut queue = VecDeque::from(files);
+        let mut backoff = Backoff::default();
+        while !queue.is_empty() {
+            let mut group: Vec<(Prepared, Step)> = Vec::new();
+            while let Some(mut file) = queue.pop_front() {
+                let same_key = |other: &(Prepared, Step)| {
+                    other.0.plan.id() == file.plan.id() && other.0.identity.key == file.identity.key
+                };
+                if group.iter().any(same_key) {
+                    queue.push_front(file);
+                    break;
+                }
+                let step = self.decide(&mut file)?;
+                if let Step::Chunks { .. } = step {
+                    if group.is_empty() {
+                        group.push((file, step));
+                    } else {
+                        queue.push_front(file);
+                    }
+                    break;
+                }
+                group.push((file, step));
+            }
+            let answer = match group.as_slice() {
+                [(file, Step::Chunks { through })] => self.publish_chunks(file, *through),
+                _ => self.publish_group(&group),
+            };
+            let Err(error) = answer else {
+                backoff = Backoff::default();
+                continue;
+            };
+            self.recover(error, &mut group, &mut backoff)?;
+            for (file, _) in group.into_iter().rev() {
+                queue.push_front(file);
+            }
+        }
+        Ok(())
+    }
+
+    /// Brings things to where the same files can be tried again.
+    fn recover(&mut self, error: PortError, group: &mut [(Prepared, Step)], backoff: &mut Backoff) -> Result<()> {
+        match error.kind {
+            ErrorKind::Fenced => self.slot.reclaim(&error),
+            ErrorKind::Transient => {
+                tracing::warn!(%error, files = group.len(), "not published: trying again");
+                self.abort_or_reclaim()?;
+                let stop = self.slot.context().stop.clone();
+                backoff.wait(&stop, error)
+            }
+            ErrorKind::Unacceptable => {
+                self.abort_or_reclaim()?;
+                let [(file, _)] = group else {
+                    // Which of them it was shows when each is tried alone.
+                    self.sizes.max_files = 1;
+                    return Ok(());
+                };
+                let reject = whole_file(RejectCode::EventTooLarge, format!("the log refuses an event: {}", error.message));
+                file.outcome = Outcome::Reject(reject);
+                Ok(())
+            }
+            _ => {
+                self.abort_or_reclaim()?;
+                Err(error)
+            }
+        }
+    }
+
+    fn abort_or_reclaim(&mut self) -> Result<()> {
+        match self.slot.abort() {
+            Err(error) if error.kind == ErrorKind::Fenced => self.slot.reclaim(&error),
+            answer => answer,
+        }
+    }
+
+    /// What is to be done for a file, by what the ledger says now.
+    fn decide(&mut self, file: &mut Prepared) -> Result<Step> {
+        let context = self.context();
+        let Some(hash) = file.hash else {
+            let known = context.ledger().drops(file.plan.id(), &file.identity.key).iter().any(|known| {
+                known.entry.same_arrival(&file.entry)
+            });
+            return Ok(if known { Step::Nothing } else { Step::Entry(DropState::Vanished) });
+        };
+        let admission = {
+            let ledger = context.ledger();
+            let known = ledger.drops(file.plan.id(), &file.identity.key);
+            let corrections = match &file.request {
+                Some(asked) if asked.as_correction => Corrections::Publish,
+                _ => file.plan.settings.corrections,
+            };
+            let candidate = Candidate { hash, entry: &file.entry, by_request: file.request.is_some() };
+            admit(&known, candidate, corrections)
+        };
+        match admission {
+            Admission::Known => Ok(Step::Nothing),
+            Admission::Repeat => Ok(Step::Repeat),
+            Admission::Hold { reason } => {
+                self.keep(file, hash)?;
+                Ok(Step::Entry(DropState::Held { reason }))
+            }
+            Admission::Publish { revision, supersedes } => self.to_publish(file, hash, revision, supersedes),
+            Admission::Resume { through } => {
+                self.keep(file, hash)?;
+                let ledger = context.ledger();
+                let known = ledger.drop_with(file.plan.id(), &file.identity.key, hash).map(|entry| &entry.state);
+                if let Some(DropState::Publishing { revision, supersedes, .. }) = known {
+                    (file.revision, file.supersedes) = (*revision, *supersedes);
+                }
+                Ok(Step::Chunks { through })
+            }
+        }
+    }
+
+    fn to_publish(
+        &mut self,
+        file: &mut Prepared,
+        hash: ContentHash,
+        revision: u32,
+        supersedes: Option<ContentHash>,
+    ) -> Result<Step> {
+        let other = (file.revision, file.supersedes) != (revision, supersedes);
+        if other || matches!(file.outcome, Outcome::Unexamined) {
+            (file.revision, file.supersedes) = (revision, supersedes);
+            if !matches!(file.outcome, Outcome::Reject(_)) {
+                file.outcome = self.examine(file)?;
+            }
+        }
+        match &file.outcome {
+            Outcome::Events { body: Events::Held(_), .. } => Ok(Step::Small),
+            Outcome::Events { body: Events::Streamed, .. } => {
+                self.keep(file, hash)?;
+                Ok(Step::Chunks { through: 0 })
+            }
+            Outcome::Reject(reject) => {
+                let attempts = self.attempts(file, hash) + 1;
+                let state = DropState::Quarantined { reject: reject.clone(), attempts };
+                self.keep(file, hash)?;
+                pass(Failpoint::QuarantineStored, &file.entry.path)?;
+                Ok(Step::Entry(state))
+            }
+            Outcome::Vanished | Outcome::Unexamined => Ok(Step::Entry(DropState::Vanished)),
+        }
+    }
+
+    fn attempts(&self, file: &Prepared, hash: ContentHash) -> u32 {
+        let ledger = self.slot.context().ledger();
+        match ledger.drop_with(file.plan.id(), &file.identity.key, hash).map(|entry| &entry.state) {
+            Some(DropState::Quarantined { attempts, .. }) => *attempts,
+            _ => 0,
+        }
+    }
+
+    fn keep(&self, file: &Prepared, hash: ContentHash) -> Result<()> {
+        file.body.as_ref().map_or(Ok(()), |body| keep(body, hash, &self.store))
+    }
+
+    /// Looks at a file's content.
+    pub(super) fn examine(&self, file: &Prepared) -> Result<Outcome> {
+        let bridge = &self.slot.context().bridge;
+        match (file.source(bridge), &file.body) {
+            (Some(source), Some(body)) => examine(&source, body, &self.store, self.hold_limits()),
+            _ => Ok(Outcome::Vanished),
+        }
+    }
+
+    /// What is held in memory of one file.
+    #[must_use]
+    pub const fn hold_limits(&self) -> HoldLimits {
+        HoldLimits { events: self.sizes.chunk_records, bytes: self.sizes.chunk_bytes }
+    }
+
+    /// One transaction for many files.
+    fn publish_group(&mut self, group: &[(Prepared, Step)]) -> Result<()> {
+        let writes = group.iter().any(|(file, step)| !matches!(step, Step::Nothing) || file.request.is_some());
+        let mut entries = Vec::new();
+        if writes {
+            self.slot.begin()?;
+            pass(Failpoint::Begun, "batch")?;
+            let ranges = self.send_events(group)?;
+            if cfg!(feature = "sabotage-split-ledger") {
+                self.commit()?;
+                self.slot.begin()?;
+            }
+            for (index, (file, step)) in group.iter().enumerate() {
+                let ranges: Vec<&WrittenRange> = ranges.iter().filter(|range| range.tag as usize == index).collect();
+                entries.extend(self.send_result(file, step, &ranges)?);
+            }
+            pass(Failpoint::Produced, "batch")?;
+            self.commit()?;
+        }
+        for ((file, step), entry) in group.iter().zip(pad(entries, group)) {
+            self.done(file, step, entry)?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn commit(&mut self) -> Result<()> {
+        self.slot.commit()?;
+        // From here on the answer is known; a failpoint that asks for an error is one that comes too late.
+        let _answered = pass(Failpoint::CommitAnswered, "transaction");
+        Ok(())
+    }
+
+    fn send_events(&mut self, group: &[(Prepared, Step)]) -> Result<Vec<WrittenRange>> {
+        let held = |(file, step): &(Prepared, Step)| match (&file.outcome, step) {
+            (Outcome::Events { body: Events::Held(held), .. }, Step::Small) => held.len(),
+            _ => 0,
+        };
+        let total: usize = group.iter().map(held).sum();
+        let topics = Arc::clone(&self.slot.context().topics);
+        let mut sent = 0;
+        for (tag, (file, step)) in group.iter().enumerate() {
+            let (Outcome::Events { body: Events::Held(events), .. }, Step::Small) = (&file.outcome, step) else { continue };
+            for (plan, key, value) in events.iter() {
+                let topic = topic_of(&topics, &file.plan, plan)?;
+                let tag = u32::try_from(tag).unwrap_or(u32::MAX - 1);
+                self.slot.writer().send(event_record(topic, key, value, tag))?;
+                sent += 1;
+                if sent == total.div_ceil(2) {
+                    pass(Failpoint::HalfProduced, &file.entry.path)?;
+                }
+            }
+        }
+        if total == 0 { Ok(Vec::new()) } else { self.slot.writer().settle() }
+    }
+
+    /// Manifest or reject, ledger entry, and the end of the request.
+    fn send_result(&mut self, file: &Prepared, step: &Step, written: &[&WrittenRange]) -> Result<Option<LedgerEntry>> {
+        let mut ranges = Vec::new();
+        for range in written {
+            extend_ranges(&mut ranges, std::slice::from_ref(*range));
+        }
+        let entry = match step {
+            Step::Nothing | Step::Chunks { .. } => None,
+            Step::Small => Some(self.send_published(file, ranges)?),
+            Step::Entry(state) => {
+                self.send_reject(file, state)?;
+                Some(self.entry_of(file, state.clone()))
+            }
+            Step::Repeat => self.repeated(file),
+        };
+        if let Some(entry) = &entry {
+            self.slot.send_ledger(entry)?;
+        }
+        self.send_request_done(file)?;
+        Ok(entry)
+    }
+
+    /// The manifest of a whole file; answers its ledger entry, still to be sent.
+    pub(super) fn send_published(&mut self, file: &Prepared, ranges: Vec<EventRange>) -> Result<LedgerEntry> {
+        let Outcome::Events { file: summary, records, events, .. } = &file.outcome else {
+            return Err(PortError::new(ErrorKind::Bug, "publish", &file.entry.path, "a file without events"));
+        };
+        let mut manifest = self.manifest(file, ManifestStatus::Complete, *events, ranges.clone());
+        manifest.file = Some(summary.clone());
+        self.send_manifest(&manifest)?;
+        let (revision, supersedes) = (file.revision, file.supersedes);
+        let state = DropState::Published { records: *records, events: *events, revision, supersedes, ranges };
+        Ok(self.entry_of(file, state))
+    }
+
+    pub(super) fn manifest(
+        &self,
+        file: &Prepared,
+        status: ManifestStatus,
+        events: u64,
+        ranges: Vec<EventRange>,
+    ) -> Manifest {
+        Manifest {
+            format: super::manifest::FORMAT,
+            feed: file.plan.id().to_owned(),
+            department: file.plan.settings.department.clone(),
+            key: file.identity.key.clone(),
+            sha256: file.hash.unwrap_or_else(|| ContentHash::of(b"")),
+            entry: file.entry.clone(),
+            business_date: file.identity.facts.business_date,
+            sequence: file.identity.facts.sequence.clone(),
+            revision: file.revision,
+            supersedes: file.supersedes,
+            status,
+            events,
+            ranges,
+            file: None,
+            recorded_at: self.slot.context().clock.now(),
+        }
+    }
+
+    pub(super) fn send_manifest(&mut self, manifest: &Manifest) -> Result<()> {
+        let topic = self.slot.context().topics.manifests.clone();
+        let key = format!("{} {} {}", manifest.feed, manifest.key, manifest.sha256);
+        self.slot.send_own(&topic, 0, &key, Some(manifest))
+    }
+
+    fn send_reject(&mut self, file: &Prepared, state: &DropState) -> Result<()> {
+        let vanished;
+        let reject: &Reject = match state {
+            DropState::Quarantined { reject, .. } => reject,
+            DropState::Vanished => {
+                vanished = whole_file(RejectCode::Vanished, "the file disappeared before it could be read");
+                &vanished
+            }
+            _ => return Ok(()),
+        };
+        let record = RejectRecord {
+            format: super::manifest::FORMAT,
+            feed: file.plan.id(),
+            department: &file.plan.settings.department,
+            key: &file.identity.key,
+            sha256: file.hash,
+            entry: &file.entry,
+            reject,
+            recorded_at: self.slot.context().clock.now(),
+        };
+        let topic = self.slot.context().topics.rejects.clone();
+        self.slot.send_own(&topic, 0, file.plan.id(), Some(&record))
+    }
+
+    pub(super) fn send_request_done(&mut self, file: &Prepared) -> Result<()> {
+        match &file.request {
+            Some(asked) => self.send_request_end(&asked.id),
+            None => Ok(()),
+        }
+    }
+
+    pub(super) fn send_request_end(&mut self, id: &str) -> Result<()> {
+        let topic = self.slot.context().topics.control.clone();
+        let partition = crate::ledger::topics::REQUEST_PARTITION;
+        self.slot.send_own::<Request>(&topic, partition, &Request::record_key(id), None)
+    }
+
+    fn repeated(&self, file: &Prepared) -> Option<LedgerEntry> {
+        let context = self.slot.context();
+        let ledger = context.ledger();
+        let mut entry = ledger.drop_with(file.plan.id(), &file.identity.key, file.hash?)?.clone();
+        entry.repeats += 1;
+        entry.entry = file.entry.clone();
+        entry.recorded_at = context.clock.now();
+        Some(entry)
+    }
+
+    pub(super) fn entry_of(&self, file: &Prepared, state: DropState) -> LedgerEntry {
+        LedgerEntry {
+            format: FORMAT,
+            feed: file.plan.id().to_owned(),
+            department: file.plan.settings.department.clone(),
+            key: file.identity.key.clone(),
+            sha256: file.hash,
+            entry: file.entry.clone(),
+            business_date: file.identity.facts.business_date,
+            sequence: file.identity.facts.sequence.clone(),
+            generation: file.identity.generation,
+            state,
+            repeats: 0,
+            recorded_at: self.slot.context().clock.now(),
+        }
+    }
+
+    /// After the commit: the ledger in memory, one line in the log, and what is no longer needed.
+    fn done(&mut self, file: &Prepared, step: &Step, entry: Option<LedgerEntry>) -> Result<()> {
+        match entry {
+            Some(entry) => self.take_in(file, entry)?,
+            None if matches!(step, Step::Nothing) => {
+                self.slot.context().ledger().refresh_arrival(file.plan.id(), &file.entry);
+            }
+            None => {}
+        }
+        // The file stays where it is: letting go of it changes nothing outside yet.
+        let _disposed = pass(Failpoint::Disposed, &file.entry.path);
+        Ok(())
+    }
+
+    pub(super) fn take_in(&mut self, file: &Prepared, entry: LedgerEntry) -> Result<()> {
+        self.tally.count(&entry, file.entry.size);
+        if matches!(entry.state, DropState::Quarantined { .. } | DropState::Held { .. }) {
+            let _answered = pass(Failpoint::Quarantined, &file.entry.path);
+        }
+        let context = self.context();
+        context.ledger().apply(entry);
+        if let Some(hash) = file.hash {
+            // Most captures were never there: asking the ledger, which is slow, comes last.
+            if self.store.contains(hash) && !context.ledger().stored_hashes().contains(&hash) {
+                self.store.remove(hash)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// One place for each file of the group: the entries that were written, in order, and none where nothing was.
+fn pad(entries: Vec<LedgerEntry>, group: &[(Prepared, Step)]) -> Vec<Option<LedgerEntry>> {
+    let mut entries = entries.into_iter().peekable();
+    let mut padded = Vec::with_capacity(group.len());
+    for (file, _) in group {
+        let own = entries.next_if(|entry| entry.feed == file.plan.id() && entry.key == file.identity.key);
+        padded.push(own);
+    }
+    padded
+}
+
+pub(super) fn topic_of<'t>(topics: &'t crate::ledger::Topics, plan: &FeedPlan, event: usize) -> Result<&'t str> {
+    let event_type = plan.mapping.events().get(event).map_or("", |event| event.event_type());
+    topics
+        .event(event_type)
+        .ok_or_else(|| PortError::new(ErrorKind::Bug, "publish", plan.id(), format!("no topic for event type `{event_type}`")))
+}
+
+pub(super) const fn event_record<'a>(topic: &'a str, key: &'a [u8], value: &'a [u8], tag: u32) -> OutgoingRecord<'a> {
+    OutgoingRecord { topic, partition: None, key: Some(key), value: Some(value), headers: &[EVENT_HEADER], tag }
+}
+

@@ -1,0 +1,216 @@
+//! What commands ask of the holder of the slot: files by hand, retries, discards.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use dropbridge_port::{EntryPath, ErrorKind, PortError, Result};
+
+use super::plan::{FeedPlan, Identity};
+use super::prepare::{whole_file, Asked, Outcome, Prepared};
+use super::publish::Publisher;
+use crate::capture::selection::Named;
+use crate::capture::Body;
+use crate::domain::name_pattern::NameFacts;
+use crate::domain::{ContentHash, LogicalKey};
+use crate::layout::RejectCode;
+use crate::ledger::control::{Request, RequestAction};
+use crate::ledger::{DropState, EntryFacts, LedgerEntry};
+
+/// Feeds by id.
+pub type Plans = HashMap<String, Arc<FeedPlan>>;
+
+impl Publisher {
+    /// Does what a request asks; the request ends in the same transaction. One that can't be done ends too, with a
+    /// line in the log.
+    ///
+    /// # Errors
+    /// As for [`Publisher::publish`].
+    pub fn serve(&mut self, request: &Request, plans: &Plans) -> Result<()> {
+        let done = match &request.action {
+            RequestAction::Ingest { feed, entry, sha256 } => self.ingest(request, plans, feed, entry, *sha256)?,
+            RequestAction::Retry { feed, key, sha256, as_correction } => {
+                self.retry(request, plans, feed, key, *sha256, *as_correction)?
+            }
+            RequestAction::Discard { feed, key, sha256, reason } => self.discard(request, feed, key, *sha256, reason)?,
+        };
+        if let Err(why) = done {
+            tracing::error!(request = %request.id, "a request cannot be done: {why}");
+            self.slot.begin()?;
+            self.send_request_end(&request.id)?;
+            self.commit()?;
+        }
+        Ok(())
+    }
+
+    fn ingest(
+        &mut self,
+        request: &Request,
+        plans: &Plans,
+        feed: &str,
+        entry: &EntryFacts,
+        hash: ContentHash,
+    ) -> Result<std::result::Result<(), String>> {
+        let Some(plan) = plans.get(feed) else { return Ok(Err(format!("there is no feed `{feed}`"))) };
+        if !self.store.contains(hash) {
+            return Ok(Err(format!("the bytes of `{}` are not in the store", entry.path)));
+        }
+        let name = EntryPath::parse(&entry.path);
+        let said = match name.map(|name| plan.selection.classify(name.file_name())) {
+            Some(Named::Entry(said)) => said,
+            _ => Err("the name does not fit the feed's patterns".to_owned()),
+        };
+        let fault = said.as_ref().err().map(|message| whole_file(RejectCode::FileName, message.clone()));
+        let identity = {
+            let context = self.context();
+            let ledger = context.ledger();
+            plan.identify(entry, said.unwrap_or_default(), hash, &ledger)
+        };
+        let asked = Asked { id: request.id.clone(), as_correction: false };
+        let outcome = fault.map_or(Outcome::Unexamined, Outcome::Reject);
+        self.publish(vec![stored(plan, identity, entry.clone(), hash, outcome, Some(asked))])?;
+        Ok(Ok(()))
+    }
+
+    fn retry(
+        &mut self,
+        request: &Request,
+        plans: &Plans,
+        feed: &str,
+        key: &LogicalKey,
+        hash: ContentHash,
+        as_correction: bool,
+    ) -> Result<std::result::Result<(), String>> {
+        let Some(plan) = plans.get(feed) else { return Ok(Err(format!("there is no feed `{feed}`"))) };
+        let known = self.context().ledger().drop_with(feed, key, hash).cloned();
+        let Some(known) = known.filter(|known| known.state.needs_store()) else {
+            return Ok(Err(format!("`{key}` of {feed} is neither quarantined nor held")));
+        };
+        if !self.store.contains(hash) {
+            return Ok(Err(format!("the bytes of `{key}` are not in the store: drop the file again")));
+        }
+        let asked = Asked { id: request.id.clone(), as_correction };
+        let identity = identity_of(&known);
+        self.publish(vec![stored(plan, identity, known.entry, hash, Outcome::Unexamined, Some(asked))])?;
+        Ok(Ok(()))
+    }
+
+    fn discard(
+        &mut self,
+        request: &Request,
+        feed: &str,
+        key: &LogicalKey,
+        hash: Option<ContentHash>,
+        reason: &str,
+    ) -> Result<std::result::Result<(), String>> {
+        let context = self.context();
+        let known = {
+            let ledger = context.ledger();
+            ledger.drops(feed, key).into_iter().find(|entry| entry.sha256 == hash && entry.state.is_open()).cloned()
+        };
+        let Some(mut entry) = known else { return Ok(Err(format!("`{key}` of {feed} is not open"))) };
+        if matches!(entry.state, DropState::Abandoned { .. }) {
+            return Ok(Err(format!("some events of `{key}` are published: it cannot be discarded")));
+        }
+        if entry.sha256.is_some() {
+            entry.state = DropState::Discarded { reason: reason.to_owned() };
+        } else {
+            // The record of a vanished entry goes by its state: a discarded one would stand beside it.
+            return self.forget_vanished(request, &entry).map(Ok);
+        }
+        entry.recorded_at = context.clock.now();
+        self.slot.begin()?;
+        self.slot.send_ledger(&entry)?;
+        self.send_request_end(&request.id)?;
+        self.commit()?;
+        self.tally.count(&entry, 0);
+        context.ledger().apply(entry);
+        match hash {
+            Some(hash) if !context.ledger().stored_hashes().contains(&hash) => self.store.remove(hash)?,
+            _ => {}
+        }
+        Ok(Ok(()))
+    }
+
+    fn forget_vanished(&mut self, request: &Request, entry: &LedgerEntry) -> Result<()> {
+        let topic = self.context().topics.ledger.clone();
+        self.slot.begin()?;
+        self.slot.send_own::<LedgerEntry>(&topic, 0, &entry.record_key(), None)?;
+        self.send_request_end(&request.id)?;
+        self.commit()?;
+        self.context().ledger().remove(entry);
+        Ok(())
+    }
+
+    /// Files that were in the middle of their chunks when the last holder ended: finished first, from the store.
+    /// Answers those whose bytes are not there; their inbox may still have them.
+    ///
+    /// # Errors
+    /// As for [`Publisher::publish`].
+    pub fn finish_unfinished(&mut self, plans: &Plans) -> Result<Vec<LedgerEntry>> {
+        let unfinished = self.context().ledger().unfinished();
+        let mut missing = Vec::new();
+        for entry in unfinished {
+            let (Some(plan), Some(hash)) = (plans.get(&entry.feed), entry.sha256) else {
+                tracing::error!(feed = %entry.feed, key = %entry.key, "half published, and its feed is not configured any more");
+                continue;
+            };
+            if !self.store.contains(hash) {
+                missing.push(entry);
+                continue;
+            }
+            tracing::info!(feed = %entry.feed, key = %entry.key, "going on with a file that was being published in chunks");
+            let identity = identity_of(&entry);
+            self.publish(vec![stored(plan, identity, entry.entry, hash, Outcome::Unexamined, None)])?;
+        }
+        Ok(missing)
+    }
+
+    /// Ends those files of `missing` that are still unfinished: neither the store nor the inbox has their bytes.
+    ///
+    /// # Errors
+    /// As for [`Publisher::publish`].
+    pub fn abandon_missing(&mut self, missing: Vec<LedgerEntry>, plans: &Plans) -> Result<()> {
+        for entry in missing {
+            let (Some(plan), Some(hash)) = (plans.get(&entry.feed), entry.sha256) else { continue };
+            let state = self.context().ledger().drop_with(&entry.feed, &entry.key, hash).map(|entry| entry.state.clone());
+            if matches!(state, Some(DropState::Publishing { .. })) {
+                let file = stored(plan, identity_of(&entry), entry.entry, hash, Outcome::Vanished, None);
+                self.abandon(&file, "neither the store nor the inbox has its bytes any more")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn identity_of(entry: &LedgerEntry) -> Identity {
+    let facts = NameFacts { business_date: entry.business_date, sequence: entry.sequence.clone() };
+    Identity { key: entry.key.clone(), facts, generation: entry.generation }
+}
+
+fn stored(
+    plan: &Arc<FeedPlan>,
+    identity: Identity,
+    entry: EntryFacts,
+    hash: ContentHash,
+    outcome: Outcome,
+    request: Option<Asked>,
+) -> Prepared {
+    Prepared {
+        plan: Arc::clone(plan),
+        identity,
+        entry,
+        hash: Some(hash),
+        body: Some(Body::Stored),
+        revision: 1,
+        supersedes: None,
+        outcome,
+        request,
+        ticket: None,
+    }
+}
+
+/// An error for a command that names a feed which is not configured.
+#[must_use]
+pub fn no_such_feed(feed: &str) -> PortError {
+    PortError::new(ErrorKind::Configuration, "find feed", feed, "no feed has this id")
+}

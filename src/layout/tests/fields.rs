@@ -1,0 +1,196 @@
+//! Tables for each field type: in a field of five bytes and in a delimited one.
+
+use super::specs::*;
+use super::*;
+
+const OPTIONS: RenderOptions = RenderOptions { byte_order_mark: false, final_terminator: true };
+
+/// The canonical text of the first field of a record, which ends with `end`, after checking that it is written back.
+fn read(layout: &Layout, written: &str, end: &str) -> Result<Option<String>, RejectCode> {
+    let mut bytes = Vec::new();
+    layout.encoding.encode(&format!("{written}{end}\n"), &mut bytes).unwrap();
+    let (rows, facts) = parse(layout, &bytes).map_err(|reject| reject.code)?;
+    let back = render(layout, &rows, facts.render_options()).unwrap();
+    assert_eq!(back.escape_ascii().to_string(), bytes.escape_ascii().to_string());
+    Ok(rows[0].1[0].clone())
+}
+
+/// Reads a field of five bytes.
+fn fixed(field: FieldSpec, written: &str) -> Result<Option<String>, RejectCode> {
+    let layout = with(single(FieldKind::Text), |spec| {
+        spec.kind = KindSpec::FixedWidth { record_bytes: None };
+        spec.encoding = Encoding::Latin1;
+        spec.records[0].fields = vec![at(1, 5, field), at(6, 1, constant("."))];
+    });
+    read(&compiled(layout), written, ".")
+}
+
+/// Reads a field before a comma.
+fn delimited(field: FieldSpec, written: &str) -> Result<Option<String>, RejectCode> {
+    let layout = with(single(FieldKind::Text), |spec| spec.records[0].fields = vec![field, constant(".")]);
+    read(&compiled(layout), written, ",.")
+}
+
+fn present(text: &str) -> Result<Option<String>, RejectCode> {
+    Ok(Some(text.to_owned()))
+}
+
+#[test]
+fn text() {
+    let plain = || field("value", FieldKind::Text);
+    let left_out = || optional("value", FieldKind::Text);
+    let right = || FieldSpec { align: Some(Align::Right), pad: Some(b'0'), ..field("value", FieldKind::Text) };
+    for (spec, written, expected) in [
+        (plain(), "abcde", present("abcde")),
+        (plain(), "ab   ", present("ab")),
+        (plain(), " ab  ", present(" ab")),
+        (plain(), "     ", present("")),
+        (plain(), "Gr\u{fc}n ", present("Gr\u{fc}n")),
+        (plain(), "a\u{85}   ", Err(RejectCode::Text)),
+        (plain(), "a\tb  ", Err(RejectCode::Text)),
+        (left_out(), "     ", Ok(None)),
+        (right(), "00A0B", present("A0B")),
+        (right(), "00000", present("")),
+        (FieldSpec { optional: true, ..right() }, "     ", Ok(None)),
+        (FieldSpec { optional: true, ..right() }, "00000", present("")),
+    ] {
+        assert_eq!(fixed(spec.clone(), written), expected, "{spec:?} {written:?}");
+    }
+    for (spec, written, expected) in [
+        (plain(), "abc  ", present("abc  ")),
+        (plain(), "", present("")),
+        (plain(), "\"a,b\"", present("a,b")),
+        (plain(), "\"a\r\n\tb\"", present("a\r\n\tb")),
+        (plain(), "a\tb", Err(RejectCode::Text)),
+        (plain(), "\"a\u{0},\"", Err(RejectCode::Text)),
+        (plain(), "a\u{7f}", Err(RejectCode::Text)),
+        (plain(), "a\u{85}", Err(RejectCode::Text)),
+        (plain(), "\u{c4}\u{a0}\u{20ac}", present("\u{c4}\u{a0}\u{20ac}")),
+        (left_out(), "", Ok(None)),
+        (left_out(), "  ", present("  ")),
+        (FieldSpec { width: Some(4), ..left_out() }, "ab  ", present("ab")),
+        (FieldSpec { width: Some(4), ..left_out() }, "\u{fc}  ", present("\u{fc}")),
+        (FieldSpec { width: Some(4), ..left_out() }, "    ", Ok(None)),
+        (FieldSpec { width: Some(4), ..left_out() }, "", Err(RejectCode::Text)),
+        (FieldSpec { width: Some(4), ..plain() }, "abcde", Err(RejectCode::Text)),
+    ] {
+        assert_eq!(delimited(spec.clone(), written), expected, "{spec:?} {written:?}");
+    }
+}
+
+#[test]
+fn integers() {
+    let plain = || field("value", FieldKind::Integer);
+    let blanks = || FieldSpec { pad: Some(b' '), ..field("value", FieldKind::Integer) };
+    for (spec, written, expected) in [
+        (plain(), "00012", present("12")),
+        (plain(), "-0012", present("-12")),
+        (plain(), "00000", present("0")),
+        (plain(), "   12", Err(RejectCode::Integer)),
+        (plain(), "00-12", Err(RejectCode::Integer)),
+        (plain(), "     ", Err(RejectCode::Integer)),
+        (blanks(), "   12", present("12")),
+        (blanks(), "  012", Err(RejectCode::Integer)),
+        (blanks(), "12   ", Err(RejectCode::Integer)),
+        (FieldSpec { align: Some(Align::Left), ..blanks() }, "-12  ", present("-12")),
+        (FieldSpec { optional: true, ..plain() }, "     ", Ok(None)),
+        (FieldSpec { optional: true, ..plain() }, "00000", present("0")),
+    ] {
+        assert_eq!(fixed(spec.clone(), written), expected, "{spec:?} {written:?}");
+    }
+    for (spec, written, expected) in [
+        (plain(), "12", present("12")),
+        (plain(), "012", Err(RejectCode::Integer)),
+        (plain(), "", Err(RejectCode::Integer)),
+        (FieldSpec { optional: true, ..plain() }, "", Ok(None)),
+        (FieldSpec { optional: true, ..plain() }, "  ", Err(RejectCode::Integer)),
+        (FieldSpec { width: Some(6), ..plain() }, "-00012", present("-12")),
+        (FieldSpec { width: Some(6), ..plain() }, "12", Err(RejectCode::Integer)),
+        (FieldSpec { width: Some(6), optional: true, ..plain() }, "", Ok(None)),
+        (FieldSpec { width: Some(6), optional: true, ..blanks() }, "      ", Ok(None)),
+    ] {
+        assert_eq!(delimited(spec.clone(), written), expected, "{spec:?} {written:?}");
+    }
+}
+
+#[test]
+fn decimals() {
+    let comma = || field("value", FieldKind::Decimal { scale: 2, implied: false, point: b',' });
+    for (spec, written, expected) in [
+        (field("value", decimal(2)), "01.50", present("1.50")),
+        (field("value", decimal(2)), "-1.50", present("-1.50")),
+        (field("value", implied(2)), "00150", present("1.50")),
+        (field("value", implied(2)), "-0005", present("-0.05")),
+        (field("value", implied(2)), "-0000", Err(RejectCode::Decimal)),
+        (FieldSpec { pad: Some(b'*'), ..comma() }, "*1,50", present("1.50")),
+    ] {
+        assert_eq!(fixed(spec.clone(), written), expected, "{spec:?} {written:?}");
+    }
+    for (spec, written, expected) in [
+        (field("value", decimal(2)), "12.50", present("12.50")),
+        (field("value", decimal(0)), "12", present("12")),
+        (field("value", decimal(2)), "12.5", Err(RejectCode::Decimal)),
+        (field("value", implied(2)), "5", present("0.05")),
+        (comma(), "\"12,50\"", present("12.50")),
+        (comma(), "\"12.50\"", Err(RejectCode::Decimal)),
+    ] {
+        assert_eq!(delimited(spec.clone(), written), expected, "{spec:?} {written:?}");
+    }
+}
+
+#[test]
+fn dates_and_constants() {
+    let day = || field("value", date("YYDDD"));
+    let mark = |value: &str| field("value", FieldKind::Constant { value: value.to_owned() });
+    for (spec, written, expected) in [
+        (day(), "26031", present("2026-01-31")),
+        (day(), "26366", Err(RejectCode::Date)),
+        (day(), "     ", Err(RejectCode::Date)),
+        (day(), "00000", Err(RejectCode::Date)),
+        (FieldSpec { optional: true, ..day() }, "     ", Ok(None)),
+        (mark("AB"), "AB   ", present("AB")),
+        (mark("AB   "), "AB   ", present("AB   ")),
+        (mark("AB"), "AB  x", Err(RejectCode::Constant)),
+    ] {
+        assert_eq!(fixed(spec.clone(), written), expected, "{spec:?} {written:?}");
+    }
+    for (spec, written, expected) in [
+        (day(), "26031", present("2026-01-31")),
+        (day(), "2603", Err(RejectCode::Date)),
+        (FieldSpec { optional: true, ..day() }, "", Ok(None)),
+        (mark("AB"), "AB", present("AB")),
+        (mark("AB"), "ab", Err(RejectCode::Constant)),
+        (mark(""), "", present("")),
+    ] {
+        assert_eq!(delimited(spec.clone(), written), expected, "{spec:?} {written:?}");
+    }
+}
+
+#[test]
+fn what_would_not_be_read_back_is_not_written() {
+    let row = |spec: FieldSpec, value: Option<&str>| {
+        let layout = compiled(with(single(FieldKind::Text), |layout| {
+            layout.encoding = Encoding::Latin1;
+            layout.records[0].fields = vec![spec];
+        }));
+        render(&layout, &vec![("row".to_owned(), vec![value.map(str::to_owned)])], OPTIONS).map_err(|error| error.field)
+    };
+    let padded = |kind| FieldSpec { width: Some(5), ..field("value", kind) };
+    for (spec, value) in [
+        (field("value", FieldKind::Text), None),
+        (field("value", FieldKind::Text), Some("a\u{0}")),
+        (field("value", FieldKind::Text), Some("12 \u{20ac}")),
+        (padded(FieldKind::Text), Some("abcdef")),
+        (padded(FieldKind::Text), Some("abc ")),
+        (padded(FieldKind::Integer), Some("123456")),
+        (field("value", FieldKind::Integer), Some("012")),
+        (field("value", decimal(2)), Some("1.5")),
+        (field("value", date("YYYYMMDD")), Some("2026-02-30")),
+        (constant("B"), Some("C")),
+    ] {
+        let blamed = Some(spec.name.clone());
+        assert_eq!(row(spec.clone(), value), Err(blamed), "{spec:?} {value:?}");
+    }
+    assert_eq!(row(constant("B"), None).unwrap(), b"B\n", "a constant needs no value");
+    assert_eq!(row(field("value", FieldKind::Text), Some("")).unwrap(), b"\"\"\n", "a blank line is no record");
+}

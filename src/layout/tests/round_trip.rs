@@ -1,0 +1,143 @@
+//! Files come back byte for byte.
+
+use super::specs::*;
+use super::*;
+
+fn assert_comes_back(spec: LayoutSpec, bytes: &[u8]) -> FileFacts {
+    let layout = compiled(spec);
+    let shown = bytes.escape_ascii().to_string();
+    let (rows, facts) = parse(&layout, bytes).unwrap_or_else(|reject| panic!("{shown}\n{reject}"));
+    let back = render(&layout, &rows, facts.render_options()).unwrap_or_else(|error| panic!("{shown}\n{error}"));
+    assert_eq!(back.escape_ascii().to_string(), shown);
+    facts
+}
+
+#[test]
+fn delimited_files() {
+    for file in [
+        "H|20260131\nT|0|0.00\n",
+        "H|20260131\nB|1|roof|2.50\nB|-2|\"a|b \"\"c\"\"\nd\"|-1.25\nB|3||\nT|3|1.25\n",
+        "H|20260131\nB|1|roof|2.50\nT|1|2.50",
+    ] {
+        assert_comes_back(delimited(), file.as_bytes());
+    }
+    for terminator in [Terminator::CrLf, Terminator::Cr] {
+        let end = String::from_utf8_lossy(terminator.bytes());
+        let file = format!("H|20260131{end}B|1|\"a\n\r\nb\"|2.50{end}T|1|2.50{end}");
+        assert_comes_back(with(delimited(), |spec| spec.terminator = terminator), file.as_bytes());
+    }
+}
+
+#[test]
+fn files_of_each_quoting() {
+    let quoting = |quote, quoting| {
+        move |spec: &mut LayoutSpec| {
+            spec.kind = KindSpec::Delimited { delimiter: b';', quote, quoting, column_names: false };
+        }
+    };
+    let all = with(delimited(), quoting(Some(b'\''), Quoting::All));
+    assert_comes_back(all, b"'H';'20260131'\n'B';'1';'don''t';''\n'T';'1';'0.00'\n");
+    let none = with(delimited(), quoting(None, Quoting::None));
+    assert_comes_back(none.clone(), b"H;20260131\nB;1;5\" \"pipe\";\nT;1;0.00\n");
+    let rows = vec![("bid".to_owned(), vec![None, Some("1".to_owned()), Some("a;b".to_owned()), None])];
+    let options = RenderOptions { byte_order_mark: false, final_terminator: true };
+    assert_eq!(render(&compiled(none), &rows, options).unwrap_err().field.as_deref(), Some("text"));
+}
+
+#[test]
+fn quotes_that_need_not_be_there_are_read() {
+    let layout = compiled(delimited());
+    let (rows, facts) = parse(&layout, b"\"H\"|\"20260131\"\nB|\"1\"|\"x\"|\"\"\nT|1|0.00\n").unwrap();
+    let back = render(&layout, &rows, facts.render_options()).unwrap();
+    assert_eq!(back, b"H|20260131\nB|1|x|\nT|1|0.00\n");
+}
+
+#[test]
+fn fixed_width_files() {
+    let file = b"H260131                 \nB0001roof      0000250  \nB-002M\xFCller   -000025  \nB0003                   \nT0003000000225          \n";
+    let facts = assert_comes_back(fixed_width(), file);
+    assert_eq!(facts.records_by_type, [1, 3, 1]);
+    // Each type has its own length where none is stated.
+    let own_lengths = with(fixed_width(), |spec| spec.kind = KindSpec::FixedWidth { record_bytes: None });
+    assert_comes_back(own_lengths, b"H260131\nB0001roof      0000250\nT0001000000250");
+}
+
+#[test]
+fn characters_that_a_field_of_bytes_cuts_in_two_are_no_text() {
+    let layout = compiled(with(fixed_width(), |spec| {
+        spec.encoding = Encoding::Utf8;
+        spec.records[1].fields[2].width = Some(10);
+    }));
+    let whole = "H260131                 \nB0001M\u{fc}ller   0000250  \nT0001000000250          \n";
+    assert!(parse(&layout, whole.as_bytes()).is_ok());
+    let reject = parse(&layout, "H260131                 \nB0001abcdefghi\u{fc}000250  \n".as_bytes()).unwrap_err();
+    assert_eq!((reject.code, reject.byte, reject.field.as_deref()), (RejectCode::Encoding, 39, Some("text")));
+}
+
+#[test]
+fn tables_with_column_names() {
+    for file in [
+        "id,full name\r\n",
+        "id,full name",
+        "\u{feff}id,full name\r\n1,Ann\r\n2,\r\n",
+        "id,full name\r\n1,\"Smith, Ann\"",
+    ] {
+        let facts = assert_comes_back(table(), file.as_bytes());
+        let names = facts.column_names.unwrap();
+        assert_eq!(names.bytes().start, if facts.byte_order_mark { 3 } else { 0 });
+        assert!(names.raw().starts_with(b"id,full name"));
+    }
+    let quoted = with(table(), |spec| spec.records[0].fields[1].name = "name, full".to_owned());
+    assert_comes_back(quoted, b"id,\"name, full\"\r\n1,Ann\r\n");
+}
+
+#[test]
+fn facts_of_a_file() {
+    let layout = compiled(delimited());
+    let file = b"H|20260131\nB|1|roof|2.50\nB|2|\"a\nb\"|-1.25\nT|2|1.25\n";
+    let (_, facts) = parse(&layout, file).unwrap();
+    assert_eq!((facts.records, &facts.records_by_type[..], facts.bytes), (4, &[1, 2, 1][..], file.len() as u64));
+    assert_eq!((facts.byte_order_mark, facts.final_terminator), (false, true));
+    assert_eq!(facts.header.unwrap().get(1), Some("2026-01-31"));
+    let trailer = facts.trailer.unwrap();
+    assert_eq!((trailer.number(), trailer.line(), trailer.bytes()), (4, 5, 41..50));
+    assert_eq!(trailer.field_offset(2), 45);
+    let outcomes: Vec<_> = facts.controls.iter().map(|control| (&control.description[..], &control.computed[..])).collect();
+    assert_eq!(outcomes, [("count of bid = trailer.bids", "2"), ("sum of bid.amount = trailer.total", "1.25")]);
+    assert!(facts.controls.iter().all(ControlOutcome::holds));
+}
+
+#[test]
+fn a_record_of_the_wrong_shape_is_not_written() {
+    let layout = compiled(fixed_width());
+    let options = RenderOptions { byte_order_mark: false, final_terminator: true };
+    let mut renderer = Renderer::new(&layout, options);
+    let mut out = b"before".to_vec();
+    for record in [Record::build(9), Record::build(0)] {
+        assert!(renderer.record(&record, &mut out).is_err());
+        assert_eq!(out, b"before", "nothing half written");
+    }
+}
+
+#[test]
+fn the_digest_follows_every_setting() {
+    let mut digests = vec![compiled(delimited()).digest().to_owned(), compiled(fixed_width()).digest().to_owned()];
+    let changes: [fn(&mut LayoutSpec); 9] = [
+        |spec| spec.name.push('x'),
+        |spec| spec.version = 2,
+        |spec| spec.encoding = Encoding::Cp1252,
+        |spec| spec.final_terminator = Presence::Required,
+        |spec| spec.max_record_bytes += 1,
+        |spec| spec.records[1].fields[3].kind = implied(2),
+        |spec| spec.records[1].fields[2].optional = true,
+        |spec| spec.controls.truncate(1),
+        |spec| spec.records.swap(0, 1),
+    ];
+    digests.extend(changes.map(|change| compiled(with(delimited(), change)).digest().to_owned()));
+    for (index, digest) in digests.iter().enumerate() {
+        assert_eq!(digest.len(), 64);
+        assert!(!digests[..index].contains(digest), "change {index} goes unnoticed");
+    }
+    // Digests are stored: this one may never change.
+    assert_eq!(digests[0], "DIGEST");
+}

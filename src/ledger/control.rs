@@ -1,0 +1,137 @@
+//! What is said in the control topic: the genesis, baselines of feeds, claims of slots, and requests of commands.
+
+use serde::{Deserialize, Serialize};
+
+use crate::domain::{ContentHash, LogicalKey, Moment};
+use crate::ledger::entry::EntryFacts;
+
+/// The version of these records that this build writes, and the newest it reads.
+pub const FORMAT: u32 = 1;
+
+/// The key of the genesis record.
+pub const GENESIS_KEY: &str = "genesis";
+
+/// The birth of a bridge: the same id stands in the control topic, at the head of the ledger, and in the state
+/// directory, so that a log that was emptied or exchanged is noticed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Genesis {
+    /// Version of this format.
+    pub format: u32,
+    /// A random id.
+    pub id: String,
+    /// The bridge's name.
+    pub bridge: String,
+    /// When `init` made it.
+    pub created_at: Moment,
+}
+
+/// A feed has its baseline.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Baseline {
+    /// Version of this format.
+    pub format: u32,
+    /// The feed's id.
+    pub feed: String,
+    /// What was done: `take`, `skip`, `from 2026-01-31`.
+    pub policy: String,
+    /// How many entries were recorded as baseline.
+    pub entries: u64,
+    /// When.
+    pub recorded_at: Moment,
+}
+
+impl Baseline {
+    /// The record's key.
+    #[must_use]
+    pub fn record_key(feed: &str) -> String {
+        format!("baseline/{feed}")
+    }
+}
+
+/// Who holds a slot.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Claim {
+    /// Version of this format.
+    pub format: u32,
+    /// The slot.
+    pub slot: u32,
+    /// A random id of the process.
+    pub instance: String,
+    /// Host and process, for people.
+    pub holder: String,
+    /// When it took the slot.
+    pub claimed_at: Moment,
+    /// Counted up while it holds it; a standby watches it stand still.
+    pub heartbeat: u64,
+    /// When it last said so.
+    pub heartbeat_at: Moment,
+    /// It gave the slot up of its own will.
+    pub released: bool,
+}
+
+impl Claim {
+    /// The record's key.
+    #[must_use]
+    pub fn record_key(slot: u32) -> String {
+        format!("slot/{slot}")
+    }
+}
+
+/// Something a command asks of whoever holds the slot. The record is removed in the transaction that does it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Request {
+    /// Version of this format.
+    pub format: u32,
+    /// A random id.
+    pub id: String,
+    /// When it was made.
+    pub requested_at: Moment,
+    /// What is asked.
+    #[serde(flatten)]
+    pub action: RequestAction,
+}
+
+impl Request {
+    /// The record's key.
+    #[must_use]
+    pub fn record_key(id: &str) -> String {
+        format!("request/{id}")
+    }
+}
+
+/// What can be asked.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "action", rename_all = "snake_case")]
+pub enum RequestAction {
+    /// Publish bytes that are in the store.
+    Ingest {
+        /// The feed.
+        feed: String,
+        /// The entry that they stand for.
+        entry: EntryFacts,
+        /// Their hash.
+        sha256: ContentHash,
+    },
+    /// Try a quarantined or held drop again.
+    Retry {
+        /// The feed.
+        feed: String,
+        /// The drop's key.
+        key: LogicalKey,
+        /// Its hash.
+        sha256: ContentHash,
+        /// Publish it even though other bytes are known under its key.
+        as_correction: bool,
+    },
+    /// Do not publish a quarantined or held drop.
+    Discard {
+        /// The feed.
+        feed: String,
+        /// The drop's key.
+        key: LogicalKey,
+        /// Its hash; a vanished entry has none.
+        sha256: Option<ContentHash>,
+        /// Why.
+        reason: String,
+    },
+}

@@ -1,0 +1,153 @@
+//! Reading the ledger and the control topic to their end.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use dropbridge_port::{ErrorKind, EventLog, FetchedRecord, Isolation, Polled, PortError, Result, StartAt};
+use serde::de::DeserializeOwned;
+use serde::Deserialize;
+
+use super::control::{Baseline, Claim, Genesis, Request, FORMAT, GENESIS_KEY};
+use super::entry::LedgerEntry;
+use super::index::LedgerIndex;
+use super::topics::{Topics, REQUEST_PARTITION};
+
+/// How long one poll waits. The whole read ends at the end of the partition, not by the clock.
+const POLL: Duration = Duration::from_millis(500);
+
+/// How many polls in a row may bring nothing before the log is called away.
+const IDLE_POLLS: u32 = 120;
+
+/// Everything the control topic says.
+#[derive(Debug, Default)]
+pub struct ControlState {
+    /// The bridge's birth, if `init` has been run.
+    pub genesis: Option<Genesis>,
+    /// Feeds that have their baseline.
+    pub baselines: BTreeMap<String, Baseline>,
+    /// The newest claim of each slot.
+    pub claims: BTreeMap<u32, Claim>,
+    /// Requests not yet done, by id.
+    pub requests: BTreeMap<String, Request>,
+}
+
+/// Reads one partition from its beginning to the end it has now, committed records only.
+///
+/// # Errors
+/// `Transient` when the log is away, and whatever `each` answers.
+pub fn read_partition(
+    log: &dyn EventLog,
+    topic: &str,
+    partition: u32,
+    mut each: impl FnMut(FetchedRecord) -> Result<()>,
+) -> Result<()> {
+    let mut reader = log.reader(Isolation::ReadCommitted, &[(topic, StartAt::Partition(partition))])?;
+    let mut idle = 0;
+    loop {
+        match reader.poll(POLL)? {
+            Polled::Record(record) => {
+                idle = 0;
+                each(record)?;
+            }
+            Polled::End { .. } => return Ok(()),
+            Polled::Idle => {
+                idle += 1;
+                if idle >= IDLE_POLLS {
+                    return Err(PortError::new(ErrorKind::Transient, "read", topic, "no answer for a minute"));
+                }
+            }
+        }
+    }
+}
+
+/// Reads a slot's ledger partition. The genesis id at its head has to be the bridge's.
+///
+/// # Errors
+/// `Transient`; `Corrupt` when a record cannot be read or the genesis is missing: the ledger was emptied or is another's.
+pub fn read_ledger(log: &dyn EventLog, topics: &Topics, slot: u32, genesis: &Genesis) -> Result<LedgerIndex> {
+    let mut index = LedgerIndex::default();
+    let mut found: Option<Genesis> = None;
+    read_partition(log, &topics.ledger, slot, |record| {
+        let Some(value) = &record.value else { return Ok(()) };
+        if record.key.as_deref() == Some(GENESIS_KEY.as_bytes()) {
+            found = Some(decode(&topics.ledger, &record, value)?);
+        } else {
+            let entry = LedgerEntry::from_json(value).map_err(|message| corrupt(&topics.ledger, &record, message))?;
+            index.apply(entry);
+        }
+        Ok(())
+    })?;
+    match found {
+        Some(found) if found.id == genesis.id => Ok(index),
+        Some(found) => Err(PortError::new(
+            ErrorKind::Corrupt,
+            "read ledger",
+            &topics.ledger,
+            format!("it belongs to bridge `{}` (genesis {}), not to ours ({})", found.bridge, found.id, genesis.id),
+        )),
+        None => Err(PortError::new(
+            ErrorKind::Corrupt,
+            "read ledger",
+            &topics.ledger,
+            "its genesis record is missing, though the bridge has a past: the topic was emptied, made anew, or is not compacted",
+        )
+        .with_hint("restore the topic before anything is published, or everything in the inboxes would be published again")),
+    }
+}
+
+/// Reads the control topic.
+///
+/// # Errors
+/// `Transient`, `Corrupt`.
+pub fn read_control(log: &dyn EventLog, topics: &Topics) -> Result<ControlState> {
+    let mut state = ControlState::default();
+    for partition in 0..=REQUEST_PARTITION {
+        read_partition(log, &topics.control, partition, |record| apply_control(&mut state, &topics.control, &record))?;
+    }
+    Ok(state)
+}
+
+/// Takes a record of the control topic in.
+///
+/// # Errors
+/// `Corrupt` when it cannot be read.
+pub fn apply_control(state: &mut ControlState, topic: &str, record: &FetchedRecord) -> Result<()> {
+    let key = String::from_utf8_lossy(record.key.as_deref().unwrap_or_default()).into_owned();
+    match (&record.value, key.split_once('/')) {
+        (Some(value), None) if key == GENESIS_KEY => state.genesis = Some(decode(topic, record, value)?),
+        (Some(value), Some(("baseline", feed))) => {
+            state.baselines.insert(feed.to_owned(), decode(topic, record, value)?);
+        }
+        (Some(value), Some(("slot", _))) => {
+            let claim: Claim = decode(topic, record, value)?;
+            state.claims.insert(claim.slot, claim);
+        }
+        (Some(value), Some(("request", id))) => {
+            state.requests.insert(id.to_owned(), decode(topic, record, value)?);
+        }
+        (None, Some(("request", id))) => {
+            state.requests.remove(id);
+        }
+        // Records of a newer build that this one has no use for.
+        _ => {}
+    }
+    Ok(())
+}
+
+fn decode<T: DeserializeOwned>(topic: &str, record: &FetchedRecord, value: &[u8]) -> Result<T> {
+    #[derive(Deserialize)]
+    struct Version {
+        format: u32,
+    }
+    let version: Version = serde_json::from_slice(value).map_err(|error| corrupt(topic, record, error.to_string()))?;
+    if version.format > FORMAT {
+        let message = format!("format {} is newer than this build ({FORMAT}): use the newer dropbridge", version.format);
+        return Err(corrupt(topic, record, message));
+    }
+    serde_json::from_slice(value).map_err(|error| corrupt(topic, record, error.to_string()))
+}
+
+fn corrupt(topic: &str, record: &FetchedRecord, message: String) -> PortError {
+    let subject = format!("{topic}, partition {}, offset {}", record.partition, record.offset);
+    PortError::new(ErrorKind::Corrupt, "read", subject, message)
+}

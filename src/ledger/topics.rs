@@ -1,0 +1,83 @@
+//! The topics of a bridge: names, shapes, and what to do where one is missing.
+
+use std::collections::BTreeMap;
+
+use dropbridge_port::{Cleanup, TopicSpec};
+
+use crate::config::settings::{EventSettings, Settings, TopicSettings};
+
+/// How many slots a bridge has: each is one writer with a ledger partition of its own.
+pub const SLOTS: u32 = 1;
+
+/// The partition of the control topic in which commands leave requests; before it stands one for each slot's claims.
+pub const REQUEST_PARTITION: u32 = SLOTS;
+
+/// Names of the bridge's own topics, and the event topics by type.
+#[derive(Clone, Debug)]
+pub struct Topics {
+    /// Which drops became which events; compacted.
+    pub ledger: String,
+    /// What each file needs beside its events.
+    pub manifests: String,
+    /// What could not be taken, and why.
+    pub rejects: String,
+    /// Genesis, claims of slots, requests of commands; compacted.
+    pub control: String,
+    events: BTreeMap<String, (String, u32)>,
+    replication: Option<u16>,
+}
+
+impl Topics {
+    /// The topics of a bridge.
+    #[must_use]
+    pub fn new(settings: &Settings) -> Self {
+        Self::named(&settings.topics, &settings.events)
+    }
+
+    fn named(topics: &TopicSettings, events: &BTreeMap<String, EventSettings>) -> Self {
+        let own = |name: &str| format!("{}{name}", topics.prefix);
+        Self {
+            ledger: own("ledger"),
+            manifests: own("manifests"),
+            rejects: own("rejects"),
+            control: own("control"),
+            events: events.iter().map(|(name, event)| (name.clone(), (event.topic.clone(), event.partitions))).collect(),
+            replication: topics.replication,
+        }
+    }
+
+    /// The topic of an event type.
+    #[must_use]
+    pub fn event(&self, event_type: &str) -> Option<&str> {
+        self.events.get(event_type).map(|(topic, _)| topic.as_str())
+    }
+
+    /// Event types and their topics.
+    pub fn events(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.events.iter().map(|(name, (topic, _))| (name.as_str(), topic.as_str()))
+    }
+
+    /// Every topic as the bridge wants it.
+    #[must_use]
+    pub fn specs(&self) -> Vec<TopicSpec> {
+        let spec = |name: &str, partitions, cleanup, properties: &[(&str, &str)]| TopicSpec {
+            name: name.to_owned(),
+            partitions,
+            cleanup,
+            replication: self.replication,
+            properties: properties.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect(),
+        };
+        let for_ever = [("retention.ms", "-1"), ("retention.bytes", "-1")];
+        let mut specs = vec![
+            spec(&self.ledger, SLOTS, Cleanup::Compact, &[]),
+            spec(&self.control, SLOTS + 1, Cleanup::Compact, &[]),
+            spec(&self.manifests, 1, Cleanup::Delete, &for_ever),
+            spec(&self.rejects, 1, Cleanup::Delete, &for_ever),
+        ];
+        let mut events: Vec<_> = self.events.values().collect();
+        events.sort();
+        events.dedup_by(|one, other| one.0 == other.0);
+        specs.extend(events.into_iter().map(|(topic, partitions)| spec(topic, *partitions, Cleanup::Delete, &[])));
+        specs
+    }
+}

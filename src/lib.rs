@@ -1,0 +1,19 @@
+//! dropbridge: file drops become events, exactly once, and events become files again.
+//!
+//! The way of a file: a share lists it, [`capture`] waits until it is settled and takes its bytes, the [`ledger`]
+//! says whether they are new, [`layout`] and [`mapping`] make events of them, and [`inbound`] publishes those with
+//! their ledger entry in one transaction. [`runner`] drives all feeds of a slot; [`wiring`] names the adapters.
+
+pub mod capture;
+pub mod cli;
+pub mod clock;
+pub mod config;
+pub mod demo;
+pub mod domain;
+pub mod inbound;
+pub mod layout;
+pub mod ledger;
+pub mod mapping;
+pub mod runner;
+pub mod stop;
+pub mod wiring;

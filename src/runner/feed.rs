@@ -1,0 +1,244 @@
+//! One feed's thread: passes over its inbox, waking when something may have changed.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use dropbridge_port::{ErrorKind, PortError, Result, Wake, Watch};
+use serde::Serialize;
+use tokio::sync::mpsc::error::TrySendError;
+use tokio::sync::{mpsc, Semaphore, TryAcquireError};
+
+use crate::capture::Store;
+use crate::inbound::plan::FeedPlan;
+use crate::inbound::prepare::{HoldLimits, Prepared, Ticket};
+use crate::inbound::scan::{Pass, Scanner};
+use crate::stop::{stopped, Backoff, Stop};
+use crate::wiring::Bridge;
+
+/// How often a thread that waits looks whether it is to end.
+const LOOK_UP: Duration = Duration::from_millis(250);
+
+/// How often a feed that could not be looked after is tried again when waiting is no cure.
+const PAUSED_RETRY: Duration = Duration::from_secs(30);
+
+/// How a feed ended.
+#[derive(Clone, Debug, Serialize)]
+pub struct FeedReport {
+    /// Its id.
+    pub feed: String,
+    /// Entries that wait for something, and for what.
+    pub waiting: Vec<(String, &'static str)>,
+    /// Why it could not be looked after.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+/// Looks after one feed on a thread of its own.
+pub(super) struct Worker {
+    pub(super) plan: Arc<FeedPlan>,
+    pub(super) bridge: Arc<Bridge>,
+    pub(super) store: Arc<Store>,
+    pub(super) sender: mpsc::Sender<Prepared>,
+    pub(super) budget: Arc<Semaphore>,
+    /// Raised when this holding of the slot is over.
+    pub(super) round: Stop,
+    /// Held by each of this feed's files that are on their way.
+    pub(super) outstanding: Arc<()>,
+    pub(super) limits: HoldLimits,
+    pub(super) has_baseline: bool,
+    pub(super) until_idle: bool,
+}
+
+impl Worker {
+    /// Works until idle, stopped, or the slot is lost.
+    pub(super) fn run(self) -> FeedReport {
+        let mut report = FeedReport { feed: self.plan.id().to_owned(), waiting: Vec::new(), error: None };
+        if !self.has_baseline {
+            let message = "it has no baseline: what is in its inbox would all be published. \
+                           Run `dropbridge init --baseline skip|take|from=DATE`";
+            tracing::error!(feed = self.plan.id(), "paused: {message}");
+            report.error = Some(message.to_owned());
+            return report;
+        }
+        if let Err(error) = self.look_after(&mut report) {
+            if !self.ending() {
+                report.error = Some(error.to_string());
+            }
+        }
+        report
+    }
+
+    fn ending(&self) -> bool {
+        self.round.is_raised() || self.bridge.context.stop.is_raised()
+    }
+
+    fn look_after(&self, report: &mut FeedReport) -> anyhow::Result<()> {
+        let mut trouble = Trouble::default();
+        let mut attended: Option<Attended> = None;
+        while !self.ending() {
+            match self.attend(&mut attended) {
+                Ok(pass) => {
+                    trouble.over(self.plan.id());
+                    report.waiting =
+                        pass.waiting.iter().map(|(path, missing)| (path.to_string(), missing.as_str())).collect();
+                    if self.until_idle && pass.is_idle() {
+                        return Ok(());
+                    }
+                    self.wait(attended.as_mut(), &pass);
+                }
+                Err(error) if self.until_idle || !is_survivable(&error) => {
+                    if !self.ending() {
+                        tracing::error!(feed = self.plan.id(), %error, "the feed stops");
+                    }
+                    return Err(error.into());
+                }
+                Err(error) => {
+                    // A share that was away may come back as another: open it anew.
+                    attended = None;
+                    self.sleep(trouble.met(self.plan.id(), &error));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn attend(&self, attended: &mut Option<Attended>) -> Result<Pass> {
+        let attended = match attended {
+            Some(attended) => attended,
+            none => none.insert(Attended::new(self)?),
+        };
+        attended.scanner.pass(&mut |prepared| self.emit(prepared))
+    }
+
+    /// Hands a file to the publisher; waits while too much is on its way.
+    fn emit(&self, mut prepared: Prepared) -> Result<()> {
+        let weight = u32::try_from(prepared.weight().min(super::BUDGET_BYTES)).unwrap_or(u32::MAX);
+        loop {
+            match Arc::clone(&self.budget).try_acquire_many_owned(weight) {
+                Ok(permit) => {
+                    prepared.ticket = Some(Ticket { memory: permit, outstanding: Arc::clone(&self.outstanding) });
+                    break;
+                }
+                Err(TryAcquireError::NoPermits) => self.pause_while_full()?,
+                Err(TryAcquireError::Closed) => return Err(stopped("publish")),
+            }
+        }
+        loop {
+            match self.sender.try_send(prepared) {
+                Ok(()) => return Ok(()),
+                Err(TrySendError::Full(back)) => {
+                    prepared = back;
+                    self.pause_while_full()?;
+                }
+                Err(TrySendError::Closed(_)) => return Err(stopped("publish")),
+            }
+        }
+    }
+
+    fn pause_while_full(&self) -> Result<()> {
+        if self.round.wait(Duration::from_millis(5)) || self.bridge.context.stop.is_raised() {
+            return Err(stopped("publish"));
+        }
+        Ok(())
+    }
+
+    /// Waits for a change, the end of a quiet time, or the next poll.
+    fn wait(&self, attended: Option<&mut Attended>, pass: &Pass) {
+        if self.until_idle && pass.in_flight > 0 {
+            while Arc::strong_count(&self.outstanding) > 1 && !self.ending() {
+                let _raised = self.round.wait(Duration::from_millis(2));
+            }
+            return;
+        }
+        let now = self.bridge.context.clock.elapsed();
+        let poll = self.plan.settings.poll;
+        let time = pass.due.map_or(poll, |due| due.saturating_sub(now).min(poll));
+        let watch = attended.and_then(|attended| attended.watch.as_mut());
+        match watch {
+            Some(watch) => self.wait_for_change(watch, time),
+            None => self.sleep(time),
+        }
+    }
+
+    fn wait_for_change(&self, watch: &mut Option<Box<dyn Watch>>, time: Duration) {
+        let clock = &self.bridge.context.clock;
+        let until = clock.elapsed() + time;
+        while let Some(watching) = watch {
+            let left = until.saturating_sub(clock.elapsed());
+            if left.is_zero() || self.ending() {
+                return;
+            }
+            match watching.wait(left.min(LOOK_UP)) {
+                Wake::Changed => return,
+                Wake::TimedOut => {}
+                Wake::Lost => *watch = None,
+            }
+        }
+        self.sleep(until.saturating_sub(clock.elapsed()));
+    }
+
+    fn sleep(&self, time: Duration) {
+        let clock = &self.bridge.context.clock;
+        let until = clock.elapsed() + time;
+        while !self.ending() {
+            let left = until.saturating_sub(clock.elapsed());
+            if left.is_zero() || self.round.wait(left.min(LOOK_UP)) {
+                return;
+            }
+        }
+    }
+}
+
+/// A feed's scanner and its wake-ups. The outer `None`: this share has none; the inner: they were lost.
+struct Attended {
+    scanner: Scanner,
+    watch: Option<Option<Box<dyn Watch>>>,
+}
+
+impl Attended {
+    fn new(worker: &Worker) -> Result<Self> {
+        let scanner = super::scanner(worker).map_err(|error| match error.downcast::<PortError>() {
+            Ok(error) => error,
+            Err(error) => PortError::new(ErrorKind::Configuration, "open share", worker.plan.id(), format!("{error:#}")),
+        })?;
+        let watch = match scanner.share().watch(scanner.list_request()) {
+            Ok(watch) => watch.map(Some),
+            Err(error) => {
+                tracing::warn!(feed = worker.plan.id(), %error, "no notifications: polling");
+                None
+            }
+        };
+        Ok(Self { scanner, watch })
+    }
+}
+
+/// Which errors a feed lives through. The others need a person, or mean that the bridge ends.
+const fn is_survivable(error: &PortError) -> bool {
+    matches!(error.kind, ErrorKind::Transient | ErrorKind::Refused | ErrorKind::NotFound | ErrorKind::Configuration)
+}
+
+/// A feed's trouble: said once when it begins and once when it is over.
+#[derive(Default)]
+struct Trouble {
+    said: Option<String>,
+    backoff: Backoff,
+}
+
+impl Trouble {
+    fn met(&mut self, feed: &str, error: &PortError) -> Duration {
+        let text = error.to_string();
+        if self.said.as_ref() != Some(&text) {
+            tracing::error!(feed, kind = error.kind.as_str(), "paused: {text}");
+            self.said = Some(text);
+        }
+        let pause = self.backoff.pause();
+        if error.kind == ErrorKind::Transient { pause } else { pause.min(PAUSED_RETRY) }
+    }
+
+    fn over(&mut self, feed: &str) {
+        if self.said.take().is_some() {
+            tracing::info!(feed, "goes on");
+            self.backoff = Backoff::default();
+        }
+    }
+}

@@ -1,0 +1,187 @@
+//! Runs a bridge: one thread for each feed, one that publishes.
+//!
+//! Feeds list, settle, take and examine; what is fine goes through a bounded channel to the publisher, which holds the
+//! slot. The memory that files on their way may take is a budget: a feed that is faster than the log waits.
+
+mod feed;
+mod genesis;
+mod publisher;
+mod standby;
+
+use std::sync::Arc;
+
+use dropbridge_port::{ErrorKind, PortError};
+use serde::Serialize;
+use tokio::sync::{mpsc, Semaphore};
+
+use crate::inbound::prepare::{HoldLimits, Prepared};
+use crate::inbound::publish::Publisher;
+use crate::inbound::scan::Scanner;
+use crate::inbound::slot::Slot;
+use crate::inbound::tally::Tally;
+use crate::ledger::replay::ControlState;
+use crate::wiring::Bridge;
+
+pub use feed::FeedReport;
+pub use genesis::{initialise, read_witness, write_witness};
+
+/// Bytes of files and events that may be on their way at once.
+const BUDGET_BYTES: usize = 24 << 20;
+
+/// Files that may be on their way at once.
+const CHANNEL_FILES: usize = 1024;
+
+/// How to run.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct RunOptions {
+    /// Take what is there and end.
+    pub until_idle: bool,
+    /// Wait until the slot's holder falls silent.
+    pub standby: bool,
+    /// Do what commands asked for, and end.
+    pub requests_only: bool,
+}
+
+/// What a run came to.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct RunSummary {
+    /// What was done.
+    pub tally: Tally,
+    /// How each feed ended.
+    pub feeds: Vec<FeedReport>,
+}
+
+impl RunSummary {
+    /// Something is not as it should be: the exit code is 1.
+    #[must_use]
+    pub fn has_findings(&self) -> bool {
+        let tally = &self.tally;
+        tally.quarantined + tally.held + tally.vanished + tally.abandoned > 0
+            || self.feeds.iter().any(|feed| !feed.waiting.is_empty())
+    }
+
+    /// A feed could not be looked after: the exit code is 2.
+    #[must_use]
+    pub fn has_errors(&self) -> bool {
+        self.feeds.iter().any(|feed| feed.error.is_some())
+    }
+}
+
+/// Runs until everything there is done, the process is asked to stop, or another instance took over.
+///
+/// # Errors
+/// `Fenced` when another instance holds the slot and we may not stand by; whatever the log answers for good.
+pub async fn run(bridge: Arc<Bridge>, options: RunOptions) -> anyhow::Result<RunSummary> {
+    let stop = bridge.context.stop.clone();
+    let signals = tokio::spawn(stop_on_signals(stop.clone()));
+    let summary = tokio::task::spawn_blocking(move || hold_and_stand_by(&bridge, options)).await?;
+    signals.abort();
+    summary
+}
+
+async fn stop_on_signals(stop: crate::stop::Stop) {
+    use tokio::signal::unix::{signal, SignalKind};
+    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
+        tracing::error!("signals cannot be listened to: only SIGKILL will end this process");
+        return;
+    };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    tracing::info!("asked to stop: finishing what is open");
+    stop.raise();
+}
+
+/// Holds the slot; when another instance takes it, stands by until that falls silent.
+fn hold_and_stand_by(bridge: &Arc<Bridge>, options: RunOptions) -> anyhow::Result<RunSummary> {
+    let mut standing_by = options.standby;
+    loop {
+        if standing_by && standby::wait_for_silence(bridge)? == standby::Waited::Stopped {
+            return Ok(RunSummary::default());
+        }
+        match hold(bridge, options) {
+            Err(error) if is_fenced(&error) && !options.until_idle && !options.requests_only => {
+                tracing::error!(%error, "gave the slot up; standing by");
+                standing_by = true;
+            }
+            answer => return answer,
+        }
+    }
+}
+
+fn is_fenced(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<PortError>().is_some_and(|error| error.kind == ErrorKind::Fenced)
+}
+
+/// Takes the slot and works until done, stopped or fenced.
+fn hold(bridge: &Arc<Bridge>, options: RunOptions) -> anyhow::Result<RunSummary> {
+    let context = bridge.context.clone();
+    let store = bridge.store()?;
+    let witness = read_witness(&bridge.settings.state)?;
+    let (slot, control) = Slot::take(context.clone(), 0, witness.as_deref())?;
+    if let (None, Some(genesis)) = (&witness, &control.genesis) {
+        write_witness(&bridge.settings.state, &genesis.id)?;
+    }
+    store.sweep(&needed(&context.ledger().stored_hashes(), &control))?;
+    let sizes = bridge.settings.transaction;
+    let publisher = Publisher::new(slot, Arc::clone(&store), sizes);
+    let limits = publisher.hold_limits();
+    if options.requests_only {
+        return Ok(RunSummary { tally: publisher::serve_requests(publisher, bridge, &control)?, feeds: Vec::new() });
+    }
+    let (sender, receiver) = mpsc::channel::<Prepared>(CHANNEL_FILES);
+    let budget = Arc::new(Semaphore::new(BUDGET_BYTES));
+    let round = crate::stop::Stop::new();
+    let mut workers = Vec::new();
+    for plan in &bridge.feeds {
+        let worker = feed::Worker {
+            plan: Arc::clone(plan),
+            bridge: Arc::clone(bridge),
+            store: Arc::clone(&store),
+            sender: sender.clone(),
+            budget: Arc::clone(&budget),
+            round: round.clone(),
+            outstanding: Arc::new(()),
+            limits: HoldLimits { events: limits.events, bytes: limits.bytes },
+            has_baseline: control.baselines.contains_key(plan.id()),
+            until_idle: options.until_idle,
+        };
+        let name = format!("feed {}", plan.id());
+        workers.push(std::thread::Builder::new().name(name).spawn(move || worker.run())?);
+    }
+    drop(sender);
+    let published = publisher::publish_all(publisher, receiver, bridge, &control, &workers);
+    // Whatever ended the publisher ends the feeds.
+    round.raise();
+    let feeds = workers
+        .into_iter()
+        .map(|worker| worker.join().map_err(|_| anyhow::anyhow!("a feed's thread panicked: this is a bug")))
+        .collect::<anyhow::Result<Vec<FeedReport>>>()?;
+    Ok(RunSummary { tally: published?, feeds })
+}
+
+/// Bytes in the store that somebody still needs: by the ledger, or for a request not yet done.
+fn needed(stored: &[crate::domain::ContentHash], control: &ControlState) -> Vec<crate::domain::ContentHash> {
+    use crate::ledger::control::RequestAction;
+    let mut needed = stored.to_vec();
+    needed.extend(control.requests.values().filter_map(|request| match request.action {
+        RequestAction::Ingest { sha256, .. } | RequestAction::Retry { sha256, .. } => Some(sha256),
+        RequestAction::Discard { .. } => None,
+    }));
+    needed
+}
+
+/// A scanner over a feed's share.
+fn scanner(worker: &feed::Worker) -> anyhow::Result<Scanner> {
+    let share = worker.bridge.share(&worker.plan.settings)?;
+    Ok(Scanner::new(
+        Arc::clone(&worker.plan),
+        share,
+        Arc::clone(&worker.store),
+        worker.bridge.context.clone(),
+        worker.bridge.settings.transaction.memory_capture_bytes,
+        worker.limits,
+    ))
+}

@@ -1,0 +1,58 @@
+//! Standing by: watching the holder's heartbeat stand still.
+
+use std::time::Duration;
+
+use dropbridge_port::ErrorKind;
+
+use crate::ledger::replay::read_control;
+use crate::stop::Backoff;
+use crate::wiring::Bridge;
+
+/// Why a standby stopped waiting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Waited {
+    /// The slot is free: its holder gave it up, or has been silent for too long.
+    Free,
+    /// We were asked to stop.
+    Stopped,
+}
+
+/// Waits until the holder of the slot has given it up or was silent for the configured time, on our own clock.
+pub(super) fn wait_for_silence(bridge: &Bridge) -> anyhow::Result<Waited> {
+    let context = &bridge.context;
+    let mut last = None;
+    let mut since = context.clock.elapsed();
+    let mut backoff = Backoff::default();
+    tracing::info!("standing by");
+    loop {
+        match read_control(&*context.log, &context.topics) {
+            Ok(control) => {
+                backoff = Backoff::default();
+                let Some(claim) = control.claims.get(&0) else { return Ok(Waited::Free) };
+                if claim.released {
+                    tracing::info!(holder = %claim.holder, "the slot was given up: taking it");
+                    return Ok(Waited::Free);
+                }
+                let beat = (claim.instance.clone(), claim.heartbeat);
+                if last.as_ref() != Some(&beat) {
+                    since = context.clock.elapsed();
+                    last = Some(beat);
+                } else if context.clock.elapsed() >= since + context.takeover_after {
+                    tracing::warn!(holder = %claim.holder, "silent since {}: taking the slot", claim.heartbeat_at.local());
+                    return Ok(Waited::Free);
+                }
+            }
+            // A log that is away says nothing about the holder.
+            Err(error) if error.kind == ErrorKind::Transient => {
+                since = context.clock.elapsed();
+                if context.stop.wait(backoff.pause()) {
+                    return Ok(Waited::Stopped);
+                }
+            }
+            Err(error) => return Err(error.into()),
+        }
+        if context.stop.wait((context.takeover_after / 10).max(Duration::from_millis(100))) {
+            return Ok(Waited::Stopped);
+        }
+    }
+}

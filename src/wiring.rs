@@ -1,0 +1,119 @@
+//! The one place that names concrete adapters: settings become a bridge.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use anyhow::{anyhow, Context as _};
+use dropbridge_kafka::{KafkaLog, KafkaSettings};
+use dropbridge_local::{LocalSettings, LocalShare};
+use dropbridge_port::{EventLog, Share};
+use dropbridge_sqlite::SqliteLog;
+
+use crate::capture::Store;
+use crate::clock::{Clock, SystemClock};
+use crate::config::settings::{FeedSettings, LogSettings, Settings};
+use crate::inbound::plan::FeedPlan;
+use crate::inbound::request::Plans;
+use crate::inbound::slot::Context;
+use crate::ledger::{LedgerIndex, Topics};
+use crate::mapping::EventSchema;
+use crate::stop::Stop;
+
+/// Everything a command works with.
+pub struct Bridge {
+    /// As configured.
+    pub settings: Arc<Settings>,
+    /// Log, topics, ledger, clocks.
+    pub context: Context,
+    /// The feeds, in the order of the configuration.
+    pub feeds: Vec<Arc<FeedPlan>>,
+}
+
+impl Bridge {
+    /// Connects the log and compiles the feeds. Nothing is written but the directory and file of an embedded log.
+    ///
+    /// # Errors
+    /// What does not work, with what to do about it.
+    pub fn open(settings: Settings) -> anyhow::Result<Self> {
+        let feeds = compile_feeds(&settings)?;
+        let context = Context {
+            bridge: settings.name.clone(),
+            log: open_log(&settings.log)?,
+            topics: Arc::new(Topics::new(&settings)),
+            ledger: Arc::new(Mutex::new(LedgerIndex::default())),
+            clock: Arc::new(SystemClock::new()) as Arc<dyn Clock>,
+            stop: Stop::new(),
+            takeover_after: settings.takeover_after,
+        };
+        Ok(Self { settings: Arc::new(settings), context, feeds })
+    }
+
+    /// Feeds by id.
+    #[must_use]
+    pub fn plans(&self) -> Plans {
+        self.feeds.iter().map(|plan| (plan.id().to_owned(), Arc::clone(plan))).collect()
+    }
+
+    /// The share of a feed, rooted at its inbox.
+    ///
+    /// # Errors
+    /// Of the adapter.
+    pub fn share(&self, feed: &FeedSettings) -> anyhow::Result<Arc<dyn Share>> {
+        let settings = self.settings.shares.get(&feed.share).ok_or_else(|| anyhow!("no share `{}`", feed.share))?;
+        let root = settings.root.join(&feed.inbox);
+        let local = LocalSettings { notify: settings.notify, require_mount: settings.require_mount };
+        Ok(Arc::new(LocalShare::open(&root, local)?))
+    }
+
+    /// The store; its directories are made where they are missing.
+    ///
+    /// # Errors
+    /// Of the file system.
+    pub fn store(&self) -> anyhow::Result<Arc<Store>> {
+        Ok(Arc::new(Store::open(&self.settings.store)?))
+    }
+}
+
+fn compile_feeds(settings: &Settings) -> anyhow::Result<Vec<Arc<FeedPlan>>> {
+    let mut schemas = BTreeMap::new();
+    for (name, event) in &settings.events {
+        let schema = EventSchema::compile(&event.schema).map_err(|message| anyhow!(message));
+        let schema = schema.with_context(|| event.schema_path.display().to_string())?;
+        schemas.insert(name.clone(), Arc::new(schema));
+    }
+    let compile = |feed: &Arc<FeedSettings>| {
+        let plan = FeedPlan::new(Arc::clone(feed), &schemas, &settings.events);
+        plan.map(Arc::new).map_err(|problems| anyhow!("feed `{}`: {}", feed.id, problems.join("; ")))
+    };
+    settings.feeds.iter().map(compile).collect()
+}
+
+/// Opens an event log.
+///
+/// # Errors
+/// Of the adapter.
+pub fn open_log(settings: &LogSettings) -> anyhow::Result<Arc<dyn EventLog>> {
+    Ok(match settings {
+        LogSettings::Embedded { path } => {
+            make_private_directory(path.parent().unwrap_or(Path::new(".")))?;
+            Arc::new(SqliteLog::open(path)?)
+        }
+        LogSettings::Kafka { brokers, properties } => {
+            Arc::new(KafkaLog::connect(KafkaSettings { properties: properties.clone(), ..KafkaSettings::new(brokers) })?)
+        }
+    })
+}
+
+/// Makes a directory that only its owner can look into: it holds other people's data.
+///
+/// # Errors
+/// Of the file system.
+pub fn make_private_directory(path: &Path) -> anyhow::Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path)
+        .with_context(|| format!("create directory {}", path.display()))
+}

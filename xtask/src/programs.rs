@@ -1,0 +1,87 @@
+//! Programs of others that the tests use: found, installed where that is ours to do, or asked for by name.
+
+use std::env;
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Result, bail};
+
+/// A program that the tests call.
+struct Program {
+    name: &'static str,
+    /// Debian's package.
+    package: &'static str,
+    /// What cannot be tested without it.
+    without: &'static str,
+}
+
+const PROGRAMS: [Program; 6] = [
+    Program { name: "java", package: "default-jre-headless", without: "everything that needs Apache Kafka" },
+    Program { name: "mvn", package: "maven", without: "everything that needs Apache Kafka" },
+    Program { name: "openssl", package: "openssl", without: "everything that needs Apache Kafka" },
+    Program { name: "kcat", package: "kcat", without: "counting what was published by an independent consumer" },
+    Program { name: "sqlite3", package: "sqlite3", without: "reading the embedded log with another program" },
+    Program { name: "strace", package: "strace", without: "the order of system calls when bytes are made durable" },
+];
+
+/// Whether a green run must hide nothing: then a missing program is an error.
+pub(crate) fn skipping_is_disallowed() -> bool {
+    env::var_os("CI").is_some_and(|value| value == "true") || env::var_os("DROPBRIDGE_TEST_DISALLOW_SKIP").is_some()
+}
+
+/// Sees to all programs that the tests call, and names those that are missing and what is not tested for it.
+///
+/// Fails in CI when one is missing.
+pub(crate) fn provide_all() -> Result<()> {
+    let missing: Vec<&Program> = PROGRAMS.iter().filter(|program| !provide(program)).collect();
+    for program in &missing {
+        eprintln!("`{}` is missing: {}. Not tested: {}", program.name, how_to_get(program), program.without);
+    }
+    if !missing.is_empty() && skipping_is_disallowed() {
+        bail!("programs are missing, and nothing may be skipped here");
+    }
+    Ok(())
+}
+
+/// Sees to one program without which the caller cannot go on.
+pub(crate) fn require(name: &str, consequence: &str) -> Result<()> {
+    let known = PROGRAMS.iter().find(|program| program.name == name);
+    match known {
+        Some(program) if provide(program) => Ok(()),
+        Some(program) => bail!("`{name}` is missing: {consequence}; {}", how_to_get(program)),
+        None if is_there(name) => Ok(()),
+        None => bail!("`{name}` is missing: {consequence}"),
+    }
+}
+
+fn how_to_get(program: &Program) -> String {
+    format!("install Debian's package `{}` or its like", program.package)
+}
+
+fn provide(program: &Program) -> bool {
+    is_there(program.name) || (may_install() && install(program.package) && is_there(program.name))
+}
+
+fn is_there(name: &str) -> bool {
+    let Some(path) = env::var_os("PATH") else { return false };
+    env::split_paths(&path).any(|directory| directory.join(name).is_file())
+}
+
+fn may_install() -> bool {
+    Path::new("/etc/debian_version").exists() && is_there("apt-get") && rustix::process::geteuid().is_root()
+}
+
+fn install(package: &str) -> bool {
+    eprintln!("installing {package} with apt-get …");
+    let apt = |arguments: &[&str]| {
+        Command::new("apt-get")
+            .args(["-q", "-y"])
+            .args(arguments)
+            .env("DEBIAN_FRONTEND", "noninteractive")
+            .status()
+            .is_ok_and(|status| status.success())
+    };
+    // A bare root has no package lists yet.
+    apt(&["install", "--no-install-recommends", package])
+        || (apt(&["update"]) && apt(&["install", "--no-install-recommends", package]))
+}
