@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-use anyhow::{anyhow, Context as _};
+use anyhow::{Context as _, anyhow};
 use dropbridge_kafka::{KafkaLog, KafkaSettings};
 use dropbridge_local::{LocalSettings, LocalShare};
 use dropbridge_port::{EventLog, Share};
@@ -36,10 +36,23 @@ impl Bridge {
     /// # Errors
     /// What does not work, with what to do about it.
     pub fn open(settings: Settings) -> anyhow::Result<Self> {
+        let log = open_log(&settings.log)?;
+        Self::over(settings, log)
+    }
+
+    /// The same without its log, for looking at everything else.
+    ///
+    /// # Errors
+    /// As for [`Bridge::open`].
+    pub fn without_log(settings: Settings) -> anyhow::Result<Self> {
+        Self::over(settings, Arc::new(SqliteLog::in_memory()?))
+    }
+
+    fn over(settings: Settings, log: Arc<dyn EventLog>) -> anyhow::Result<Self> {
         let feeds = compile_feeds(&settings)?;
         let context = Context {
             bridge: settings.name.clone(),
-            log: open_log(&settings.log)?,
+            log,
             topics: Arc::new(Topics::new(&settings)),
             ledger: Arc::new(Mutex::new(LedgerIndex::default())),
             clock: Arc::new(SystemClock::new()) as Arc<dyn Clock>,
@@ -61,9 +74,8 @@ impl Bridge {
     /// Of the adapter.
     pub fn share(&self, feed: &FeedSettings) -> anyhow::Result<Arc<dyn Share>> {
         let settings = self.settings.shares.get(&feed.share).ok_or_else(|| anyhow!("no share `{}`", feed.share))?;
-        let root = settings.root.join(&feed.inbox);
         let local = LocalSettings { notify: settings.notify, require_mount: settings.require_mount };
-        Ok(Arc::new(LocalShare::open(&root, local)?))
+        Ok(Arc::new(LocalShare::open_below(&settings.root, Path::new(&feed.inbox), local)?))
     }
 
     /// The store; its directories are made where they are missing.
@@ -99,9 +111,10 @@ pub fn open_log(settings: &LogSettings) -> anyhow::Result<Arc<dyn EventLog>> {
             make_private_directory(path.parent().unwrap_or(Path::new(".")))?;
             Arc::new(SqliteLog::open(path)?)
         }
-        LogSettings::Kafka { brokers, properties } => {
-            Arc::new(KafkaLog::connect(KafkaSettings { properties: properties.clone(), ..KafkaSettings::new(brokers) })?)
-        }
+        LogSettings::Kafka { brokers, properties } => Arc::new(KafkaLog::connect(KafkaSettings {
+            properties: properties.clone(),
+            ..KafkaSettings::new(brokers)
+        })?),
     })
 }
 

@@ -49,6 +49,8 @@ pub enum Missing {
     Checksum,
     /// The trailer record.
     Trailer,
+    /// The right to read it.
+    Permission,
 }
 
 impl Missing {
@@ -59,6 +61,7 @@ impl Missing {
             Self::Marker => "its marker file",
             Self::Checksum => "its checksum sidecar",
             Self::Trailer => "its trailer record",
+            Self::Permission => "permission to read it",
         }
     }
 }
@@ -214,6 +217,13 @@ impl Settler {
         self.set_phase(path, Phase::InFlight);
     }
 
+    /// Its bytes arrived where they had to. A name that was given anew meanwhile is another entry, and stays.
+    pub fn land(&mut self, path: &EntryPath) {
+        if self.tracked.get(path).is_some_and(|tracked| tracked.phase == Phase::InFlight) {
+            self.tracked.remove(path);
+        }
+    }
+
     /// Its bytes were not complete: it is taken again when it changes.
     pub fn set_incomplete(&mut self, path: &EntryPath, missing: Missing) {
         self.set_phase(path, Phase::Incomplete(missing));
@@ -293,7 +303,10 @@ mod tests {
         let rule = Readiness { marker: Some(NameTemplate::parse("{name}.done").unwrap()), ..Readiness::default() };
         let mut settler = Settler::new(rule);
         assert_eq!(look(&mut settler, Some(&entry(1, 0)), &[], 1).1, Some(Standing::Waits(Missing::Marker)));
-        assert_eq!(look(&mut settler, Some(&entry(1, 0)), &["b.dat.done"], 99).1, Some(Standing::Waits(Missing::Marker)));
+        assert_eq!(
+            look(&mut settler, Some(&entry(1, 0)), &["b.dat.done"], 99).1,
+            Some(Standing::Waits(Missing::Marker))
+        );
         assert_eq!(look(&mut settler, Some(&entry(1, 0)), &["a.dat.done"], 100).1, Some(Standing::Settled));
         let (changes, standing) = look(&mut settler, None, &[], 101);
         assert_eq!(changes.vanished.len(), 1);
@@ -327,7 +340,21 @@ mod tests {
         look(&mut settler, Some(&entry(1, 0)), &[], 0);
         settler.set_in_flight(&EntryPath::new("a.dat").unwrap());
         assert_eq!(look(&mut settler, Some(&entry(2, 0)), &[], 9).1, Some(Standing::InFlight));
-        assert_eq!(look(&mut settler, None, &[], 10).1, None);
+        settler.land(&EntryPath::new("a.dat").unwrap());
+        let (changes, _) = look(&mut settler, Some(&entry(2, 0)), &[], 10);
+        assert_eq!(changes.appeared.len(), 1, "what changed on its way is a new arrival");
+    }
+
+    #[test]
+    fn what_is_taken_away_in_flight_is_let_go_and_its_name_can_be_given_anew() {
+        let mut settler = Settler::new(quiet());
+        let path = EntryPath::new("a.dat").unwrap();
+        look(&mut settler, Some(&entry(1, 0)), &[], 0);
+        settler.set_in_flight(&path);
+        assert_eq!(look(&mut settler, None, &[], 1).1, None);
+        look(&mut settler, Some(&entry(3, 0)), &[], 2);
+        settler.land(&path);
+        assert_eq!(settler.standing(&path, at(2)), Some(Standing::Quiet { until: at(7) }));
     }
 
     #[test]

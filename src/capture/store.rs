@@ -12,12 +12,14 @@ use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{BufReader, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
-use dropbridge_port::failpoint::{reach, Failpoint};
+use dropbridge_port::failpoint::{Failpoint, reach};
 use dropbridge_port::{ErrorKind, PortError, Result};
 
+use super::lease::{Lease, Leases};
 use crate::domain::ContentHash;
 
 /// Objects younger than this are not swept: a command may have put them there for a request not yet made.
@@ -28,6 +30,7 @@ const SWEEP_AGE: Duration = Duration::from_secs(3600);
 pub struct Store {
     root: PathBuf,
     staged: AtomicU64,
+    leases: Arc<Leases>,
 }
 
 /// An object being written.
@@ -53,7 +56,7 @@ impl Store {
                 .map_err(|error| PortError::io("create directory", directory.display().to_string(), &error))?;
         }
         sync_directory(root)?;
-        Ok(Self { root: root.to_path_buf(), staged: AtomicU64::new(0) })
+        Ok(Self { root: root.to_path_buf(), staged: AtomicU64::new(0), leases: Arc::default() })
     }
 
     /// Begins an object.
@@ -82,6 +85,8 @@ impl Store {
     /// # Errors
     /// As for [`Store::begin`].
     pub fn put(&self, hash: ContentHash, bytes: &[u8]) -> Result<()> {
+        // First, or another drop with these bytes could let go of what is found here.
+        self.keep(hash);
         if self.contains(hash) {
             return Ok(());
         }
@@ -112,22 +117,29 @@ impl Store {
     /// `NotFound` when it is not there.
     pub fn size(&self, hash: ContentHash) -> Result<u64> {
         let path = self.path_of(hash);
-        let metadata = fs::metadata(&path).map_err(|error| PortError::io("stat", path.display().to_string(), &error))?;
+        let metadata =
+            fs::metadata(&path).map_err(|error| PortError::io("stat", path.display().to_string(), &error))?;
         Ok(metadata.len())
     }
 
-    /// Removes an object that nothing needs any more; one that is not there is fine.
+    /// Keeps an object, there already or soon, from being removed while somebody works with it.
+    #[must_use]
+    pub fn lease(&self, hash: ContentHash) -> Lease {
+        self.leases.take(hash)
+    }
+
+    /// An object has to stay, whatever was said of it before.
+    pub fn keep(&self, hash: ContentHash) {
+        self.leases.keep(hash);
+    }
+
+    /// Removes an object that nothing needs any more, at the latest when its last lease ends; one that is not there is
+    /// fine.
     ///
     /// # Errors
     /// `Refused`, `Transient`.
     pub fn remove(&self, hash: ContentHash) -> Result<()> {
-        let path = self.path_of(hash);
-        match fs::remove_file(&path) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                Err(PortError::io("remove", path.display().to_string(), &error))
-            }
-            _ => Ok(()),
-        }
+        self.leases.remove(hash, self.path_of(hash))
     }
 
     /// Removes what nothing needs: objects not in `needed` and unfinished ones, where they are old enough. Returns

@@ -2,16 +2,16 @@
 
 use std::io::Read;
 
-use dropbridge_port::failpoint::{reach, Failpoint};
+use dropbridge_port::failpoint::{Failpoint, reach};
 use dropbridge_port::{EntryPath, EntryStat, ErrorKind, OpenEntry, PortError, Result, Share};
 use md5::{Digest as _, Md5};
 use sha2::Sha256;
 
+use super::lease::Lease;
 use super::readiness::ChecksumAlgorithm;
 use super::store::{StagedObject, Store};
 use crate::domain::hash::hex;
-use crate::domain::ContentHash;
-use crate::ledger::EntryFacts;
+use crate::domain::{ContentHash, EntryFacts};
 
 /// Bytes read at a time.
 const BLOCK_BYTES: usize = 1 << 18;
@@ -40,7 +40,7 @@ pub enum Body {
     /// In memory.
     Memory(Vec<u8>),
     /// In the store, under the hash.
-    Stored,
+    Stored(Lease),
 }
 
 /// What came of taking.
@@ -152,7 +152,7 @@ struct Sink<'a> {
     md5: Option<Md5>,
     checksum: Option<ChecksumAlgorithm>,
     memory: Vec<u8>,
-    staged: Option<StagedObject<'a>>,
+    staged: Option<(&'a Store, StagedObject<'a>)>,
     tail: Vec<u8>,
 }
 
@@ -182,11 +182,11 @@ impl<'a> Sink<'a> {
             return Ok(());
         }
         let staged = match &mut self.staged {
-            Some(staged) => staged,
+            Some((_, staged)) => staged,
             none => {
                 let mut staged = store.begin()?;
                 staged.write(&std::mem::take(&mut self.memory))?;
-                none.insert(staged)
+                &mut none.insert((store, staged)).1
             }
         };
         staged.write(bytes)
@@ -210,9 +210,10 @@ impl<'a> Sink<'a> {
             _ => hash.to_string(),
         });
         let body = match self.staged {
-            Some(staged) => {
+            Some((store, staged)) => {
+                let lease = store.lease(hash);
                 staged.place(hash)?;
-                Body::Stored
+                Body::Stored(lease)
             }
             None => Body::Memory(self.memory),
         };

@@ -1,1 +1,161 @@
-//! placeholder
+//! The commands. Each has a file of its own: arguments, what it does, how it shows it.
+//!
+//! Exit codes of all of them: 0 fine, 1 the answer is no (rejects, a mismatch, something open), 2 an error.
+
+mod check;
+mod demo;
+mod events;
+mod ingest;
+mod init;
+mod ledger;
+mod output;
+mod quarantine;
+mod requests;
+mod run;
+
+use std::collections::BTreeSet;
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::{CommandFactory, Parser, Subcommand};
+use tracing_subscriber::EnvFilter;
+
+use crate::config;
+use crate::wiring::Bridge;
+
+pub use output::Output;
+
+/// Moves file drops to events on Kafka, exactly once.
+#[derive(Debug, Parser)]
+#[command(name = "dropbridge", version, max_term_width = 100, arg_required_else_help = true)]
+struct Arguments {
+    /// The bridge's configuration.
+    #[arg(long, global = true, default_value = "config/bridge.toml", value_name = "FILE")]
+    config: PathBuf,
+    /// Print one JSON object a line instead of text.
+    #[arg(long, global = true)]
+    json: bool,
+    /// How much to log on standard error: off, error, warn, info (as usual; the demo is off), debug, trace, or a filter
+    /// by module.
+    #[arg(long, global = true, env = "DROPBRIDGE_LOG", value_name = "LEVEL")]
+    log: Option<String>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Set a bridge up: its genesis, its topics, and what becomes of the files that are there already.
+    Init(init::InitArguments),
+    /// Look for everything that is wrong with the configuration and everything it points to; writes nothing.
+    Check(check::CheckArguments),
+    /// Run the bridge.
+    Run(run::RunArguments),
+    /// Publish a file by hand, or from a pipe.
+    Ingest(ingest::IngestArguments),
+    /// Print events.
+    Events(events::EventsArguments),
+    /// Look at which drops became which events.
+    #[command(subcommand, after_help = "Example:\n  dropbridge ledger list --state held")]
+    Ledger(ledger::LedgerCommand),
+    /// Look after files that could not be published.
+    #[command(subcommand, after_help = "Example:\n  dropbridge quarantine list")]
+    Quarantine(quarantine::QuarantineCommand),
+    /// Watch the main job on a small estate of legacy batch jobs, with nothing to install.
+    Demo(demo::DemoArguments),
+    /// Print a completion script for a shell.
+    #[command(after_help = "Example:\n  dropbridge completions bash > /etc/bash_completion.d/dropbridge")]
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+}
+
+/// How a command ended, beside its errors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// Exit code 0.
+    Fine,
+    /// Exit code 1.
+    No,
+}
+
+/// Runs the command line.
+#[must_use]
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    start_log(&arguments);
+    let output = Output::new(arguments.json);
+    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return failed(&anyhow::Error::from(error).context("start"), output),
+    };
+    match runtime.block_on(dispatch(arguments, output)) {
+        Ok(Answer::Fine) => ExitCode::SUCCESS,
+        Ok(Answer::No) => ExitCode::from(1),
+        Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => failed(&error, output),
+    }
+}
+
+async fn dispatch(arguments: Arguments, output: Output) -> anyhow::Result<Answer> {
+    let config = &arguments.config;
+    match arguments.command {
+        Command::Init(own) => init::run(&*open(config)?, &own, output),
+        Command::Check(own) => check::run(config, &own, output),
+        Command::Run(own) => run::run(run::open(config, &own)?, &own, output).await,
+        Command::Ingest(own) => ingest::run(open(config)?, &own, output).await,
+        Command::Events(own) => events::run(&*open(config)?, &own, output),
+        Command::Ledger(own) => ledger::run(&*open(config)?, &own, output),
+        Command::Quarantine(own) => quarantine::run(open(config)?, &own, output).await,
+        Command::Demo(own) => demo::run(&own, output).await,
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Arguments::command(), "dropbridge", &mut std::io::stdout());
+            Ok(Answer::Fine)
+        }
+    }
+}
+
+fn open(config: &Path) -> anyhow::Result<Arc<Bridge>> {
+    Ok(Arc::new(Bridge::open(config::load(config)?)?))
+}
+
+/// Makes sure that what was asked for is there: an empty answer to a misspelt name would be taken for the truth.
+///
+/// # Errors
+/// Names what was probably meant.
+fn check_known<'a>(what: &str, name: Option<&str>, known: impl Iterator<Item = &'a str>) -> anyhow::Result<()> {
+    let known: BTreeSet<&str> = known.collect();
+    match name {
+        Some(name) if !known.contains(name) => {
+            let hint = config::suggestion(name, known).map(|hint| format!("; {hint}")).unwrap_or_default();
+            Err(anyhow::anyhow!("there is no {what} `{name}`{hint}"))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn start_log(arguments: &Arguments) {
+    let usual = if matches!(arguments.command, Command::Demo(_)) { "off" } else { "info" };
+    let wanted = arguments.log.as_deref().unwrap_or(usual);
+    let filter = EnvFilter::try_new(wanted).unwrap_or_else(|_| EnvFilter::new(usual));
+    let colours = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    if arguments.json {
+        builder.json().init();
+    } else {
+        builder.with_ansi(colours).with_timer(output::LocalTime).init();
+    }
+}
+
+fn failed(error: &anyhow::Error, output: Output) -> ExitCode {
+    output.error(error);
+    ExitCode::from(2)
+}
+
+/// Whoever read our output has seen enough.
+fn is_closed_pipe(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
+}

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::domain::name_pattern::NamePattern;
+use crate::domain::policy::{Corrections, Repeat, SequenceReset};
 use crate::layout::spec::Role;
 
 use super::bridge::{Bridge, DAY_MS, word_of_an_address};
@@ -14,7 +15,7 @@ use super::mapping::{self, StatedEvent, Surroundings};
 use super::problems::{Place, suggestion};
 use super::readiness;
 use super::section::Section;
-use super::settings::{Corrections, FeedSettings, Repeat, SequenceReset};
+use super::settings::FeedSettings;
 
 /// A feed as far as it could be read.
 pub(super) struct StatedFeed {

@@ -27,6 +27,7 @@ use std::sync::Arc;
 
 use crate::domain::name_pattern::Wildcard;
 
+pub(crate) use problems::suggestion;
 pub use problems::{Problem, Problems};
 pub use settings::Settings;
 

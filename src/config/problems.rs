@@ -124,7 +124,7 @@ impl Gathered {
 const LISTED_WORDS: usize = 12;
 
 /// The advice for a word that is not known: the known word that was probably meant, or else all known ones.
-pub(super) fn suggestion<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
+pub(crate) fn suggestion<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
     let known: Vec<&str> = known.into_iter().collect();
     let plain = |text: &str| text.to_lowercase().replace('-', "_");
     let distance = |candidate: &str| strsim::damerau_levenshtein(&plain(word), &plain(candidate));

@@ -6,7 +6,7 @@
 
 use std::cell::RefCell;
 use std::ops::{Range, RangeInclusive};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::rc::Rc;
 
 use toml_edit::{Document, TableLike};
@@ -80,9 +80,9 @@ impl<'a> Source<'a> {
         self.place(line, key.to_owned())
     }
 
-    /// A path relative to this file's directory.
+    /// A path relative to this file's directory, without detours: `config/../var` is `var`.
     pub(super) fn beside(&self, path: &str) -> PathBuf {
-        self.directory.join(path)
+        without_detours(&self.directory.join(path))
     }
 
     /// The directory of this file.
@@ -243,4 +243,46 @@ impl<'a> Section<'a> {
 
 fn joined(path: &str, key: &str) -> String {
     if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
+}
+
+/// The same place, said shorter: `.` goes, and so does a directory that `..` leaves again. A symbolic link stays, for
+/// `..` leads elsewhere from there.
+fn without_detours(path: &Path) -> PathBuf {
+    let mut short = PathBuf::new();
+    for component in path.components() {
+        let leaves = component == Component::ParentDir
+            && matches!(short.components().next_back(), Some(Component::Normal(_)))
+            && short.symlink_metadata().is_ok_and(|metadata| metadata.is_dir());
+        match component {
+            Component::CurDir => {}
+            Component::ParentDir if leaves => drop(short.pop()),
+            other => short.push(other),
+        }
+    }
+    if short.as_os_str().is_empty() { PathBuf::from(".") } else { short }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used)]
+
+    use super::*;
+
+    #[test]
+    fn detours_are_left_out_but_for_symbolic_links() {
+        let root = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(root.path().join("a/config")).unwrap();
+        std::os::unix::fs::symlink("a/config", root.path().join("link")).unwrap();
+        for (stated, expected) in [
+            ("a/config/../var", "a/var"),
+            ("a/./config/../../b", "b"),
+            ("link/../var", "link/../var"),
+            ("nowhere/../var", "nowhere/../var"),
+        ] {
+            assert_eq!(without_detours(&root.path().join(stated)), root.path().join(expected), "{stated}");
+        }
+        assert_eq!(without_detours(Path::new("../../x")), Path::new("../../x"));
+        assert_eq!(without_detours(Path::new("/../x")), Path::new("/../x"));
+        assert_eq!(without_detours(Path::new(".")), Path::new("."));
+    }
 }

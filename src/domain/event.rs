@@ -6,7 +6,7 @@
 use sha2::{Digest, Sha256};
 
 use super::date::BusinessDate;
-use super::hash::{hex, ContentHash};
+use super::hash::{ContentHash, hex};
 use super::key::LogicalKey;
 use super::moment::Moment;
 

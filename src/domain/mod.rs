@@ -1,13 +1,16 @@
 //! The bridge's own vocabulary: values without I/O.
 
 pub mod date;
+pub mod entry;
 pub mod event;
 pub mod hash;
 pub mod key;
 pub mod moment;
 pub mod name_pattern;
+pub mod policy;
 
 pub use date::BusinessDate;
+pub use entry::EntryFacts;
 pub use hash::ContentHash;
 pub use key::LogicalKey;
 pub use moment::Moment;

@@ -1,7 +1,7 @@
 //! Points in time: stored in UTC, shown in the local zone with its offset.
 
-use jiff::tz::TimeZone;
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
 /// A point in time; serialised as RFC 3339 in UTC.

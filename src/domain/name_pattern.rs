@@ -80,7 +80,8 @@ impl NamePattern {
             let (name, argument) = placeholder.split_once(':').unwrap_or((placeholder, ""));
             match name {
                 "business_date" if date.is_none() => {
-                    let format = DateFormat::parse(argument, 70).map_err(|error| format!("`{placeholder}`: {error}"))?;
+                    let format =
+                        DateFormat::compile(argument, 70).map_err(|error| format!("`{placeholder}`: {error}"))?;
                     pattern.push_str(&format!("(?P<date>.{{{}}})", format.width()));
                     date = Some(format);
                 }
@@ -126,7 +127,8 @@ impl NamePattern {
     /// The name fits but for its date, which is none: `BID_20261399_0001.dat`.
     pub fn read(&self, name: &[u8]) -> Option<Result<NameFacts, String>> {
         let captures = self.regex.captures(name)?;
-        let text = |group: &str| captures.name(group).map(|found| String::from_utf8_lossy(found.as_bytes()).into_owned());
+        let text =
+            |group: &str| captures.name(group).map(|found| String::from_utf8_lossy(found.as_bytes()).into_owned());
         let business_date = match (&self.date, text("date")) {
             (Some(format), Some(written)) => match format.read(&written) {
                 Some(date) => Some(date),

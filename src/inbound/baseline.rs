@@ -2,17 +2,19 @@
 
 use std::collections::HashSet;
 
-use dropbridge_port::{ListRequest, Result, Share};
+use dropbridge_port::{EntryPath, ErrorKind, ListRequest, PortError, Result, Share};
+use sha2::{Digest, Sha256};
 
 use super::plan::FeedPlan;
 use super::slot::Slot;
 use crate::capture::selection::Named;
 use crate::domain::key::Unnamed;
 use crate::domain::name_pattern::NameFacts;
-use crate::domain::{BusinessDate, LogicalKey};
+use crate::domain::policy::Repeat;
+use crate::domain::{BusinessDate, ContentHash, EntryFacts, LogicalKey};
 use crate::ledger::control::{Baseline, FORMAT};
 use crate::ledger::entry::FORMAT as ENTRY_FORMAT;
-use crate::ledger::{DropState, EntryFacts, LedgerEntry};
+use crate::ledger::{DropState, LedgerEntry};
 
 /// How many entries share a transaction.
 const ENTRIES_PER_TRANSACTION: usize = 5000;
@@ -48,6 +50,23 @@ impl BaselinePolicy {
     }
 }
 
+/// The hash of an entry's bytes, or `None` when it is gone.
+fn read_hash(share: &dyn Share, path: &EntryPath) -> Result<Option<ContentHash>> {
+    let mut entry = match share.open(path) {
+        Ok(entry) => entry,
+        Err(error) if error.kind == ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let mut hasher = Sha256::new();
+    let mut block = vec![0; 1 << 18];
+    loop {
+        match entry.read(&mut block).map_err(|error| PortError::io("read", path.to_string(), &error))? {
+            0 => return Ok(Some(ContentHash::finish(hasher))),
+            length => hasher.update(&block[..length]),
+        }
+    }
+}
+
 /// Records the baseline of a feed; answers how many entries it has.
 ///
 /// # Errors
@@ -67,6 +86,13 @@ pub fn record_baseline(slot: &mut Slot, plan: &FeedPlan, share: &dyn Share, poli
         let by = Unnamed::ByArrival(listed.stat.modified_ns);
         let mut key = LogicalKey::named(&listed.path, &facts, 0, recursive)
             .unwrap_or_else(|| LogicalKey::unnamed(&listed.path, by, recursive));
+        // Where the bytes are the identity they have to be read, or a touched old file would be taken for a new one.
+        let by_content = plan.settings.repeat == Some(Repeat::Ignore)
+            && LogicalKey::named(&listed.path, &facts, 0, recursive).is_none();
+        let hash = if by_content { read_hash(share, &listed.path)? } else { None };
+        if let Some(hash) = hash {
+            key = LogicalKey::unnamed(&listed.path, Unnamed::ByContent(hash), recursive);
+        }
         if !keys.insert(key.clone()) {
             // Several old files under one key: the first speaks for it, the others are known by their names.
             key = LogicalKey::unnamed(&listed.path, by, recursive);
@@ -76,8 +102,8 @@ pub fn record_baseline(slot: &mut Slot, plan: &FeedPlan, share: &dyn Share, poli
             feed: plan.id().to_owned(),
             department: plan.settings.department.clone(),
             key,
-            sha256: None,
-            // Not read, so there is no hash to tell by: a version that changes must not ask for another look.
+            sha256: hash,
+            // Mostly not read, so there is no hash to tell by: a version that changes must not ask for another look.
             entry: EntryFacts {
                 path: listed.path.to_string(),
                 size: listed.stat.size,
@@ -100,8 +126,13 @@ pub fn record_baseline(slot: &mut Slot, plan: &FeedPlan, share: &dyn Share, poli
         }
         slot.commit()?;
     }
-    let record =
-        Baseline { format: FORMAT, feed: plan.id().to_owned(), policy: policy.describe(), entries: count, recorded_at: now };
+    let record = Baseline {
+        format: FORMAT,
+        feed: plan.id().to_owned(),
+        policy: policy.describe(),
+        entries: count,
+        recorded_at: now,
+    };
     let topic = slot.context().topics.control.clone();
     slot.begin()?;
     slot.send_own(&topic, 0, &Baseline::record_key(plan.id()), Some(&record))?;

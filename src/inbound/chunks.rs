@@ -6,18 +6,25 @@ use std::sync::Arc;
 use dropbridge_port::failpoint::Failpoint;
 use dropbridge_port::{ErrorKind, PortError, Result};
 
-use super::manifest::ManifestStatus;
-use super::prepare::{open_body, pass, plan_index, read_trailer, Failure, Outcome, Prepared};
-use super::publish::{event_record, topic_of, Publisher};
-use super::translate::Translator;
+use super::manifest::{FileSummary, ManifestStatus};
+use super::prepare::{Failure, Outcome, Prepared, open_body, pass, plan_index, read_trailer};
+use super::publish::{Publisher, event_record, topic_of};
+use super::translate::{TranslatedEvent, Translator};
+use sha2::{Digest, Sha256};
+
 use crate::capture::Body;
-use crate::ledger::entry::{extend_ranges, EventRange};
+use crate::domain::hash::hex;
+use crate::ledger::entry::{EventRange, extend_ranges};
 use crate::ledger::{DropState, LedgerEntry};
 
 /// How far a file has come.
 struct Progress {
     /// Ordinal of the last committed event.
     through: u64,
+    /// What the events so far have to hash to when they are made again; `None` when none is committed yet.
+    committed_digest: Option<String>,
+    /// Over keys and values of all events so far.
+    digest: Sha256,
     ranges: Vec<EventRange>,
 }
 
@@ -26,55 +33,63 @@ struct Progress {
 struct Chunk {
     events: usize,
     bytes: usize,
-    last: u64,
 }
 
 impl Publisher {
     /// Publishes a file from the store, behind `through`. After an error the ledger says how far it came.
     pub(super) fn publish_chunks(&mut self, file: &Prepared, through: u64) -> Result<()> {
         let begun = self.begun(file);
-        if let Some((_, digest)) = &begun {
-            if *digest != file.plan.digest {
-                let reason = "its layout or mapping was changed after some of its events were published";
-                return self.abandon(file, reason);
-            }
+        if let Outcome::Reject(reject) = &file.outcome {
+            return self.abandon(file, &reject.to_string());
         }
-        let ranges = begun.map(|(ranges, _)| ranges).unwrap_or_default();
         let mut examined = None;
         if !matches!(file.outcome, Outcome::Events { .. }) {
             examined = Some(self.examine(file)?);
         }
         match examined.as_ref().unwrap_or(&file.outcome) {
-            Outcome::Events { .. } => {}
+            Outcome::Events { events, .. } if *events >= through => {}
+            Outcome::Events { .. } => return self.abandon(file, CHANGED),
             Outcome::Reject(reject) => return self.abandon(file, &format!("it can no longer be read: {reject}")),
             _ => return self.abandon(file, "its bytes are gone"),
         }
-        self.stream(file, examined.as_ref().unwrap_or(&file.outcome), Progress { through, ranges })
+        let (ranges, committed_digest) = begun.map_or((Vec::new(), None), |(ranges, digest)| (ranges, Some(digest)));
+        let progress = Progress { through, committed_digest, digest: Sha256::new(), ranges };
+        match self.stream(file, examined.as_ref().unwrap_or(&file.outcome), progress)? {
+            Streamed::Whole | Streamed::Interrupted => Ok(()),
+            Streamed::Changed => {
+                self.slot.abort()?;
+                self.abandon(file, CHANGED)
+            }
+        }
     }
 
     fn begun(&self, file: &Prepared) -> Option<(Vec<EventRange>, String)> {
         let ledger = self.slot.context().ledger();
         match &ledger.drop_with(file.plan.id(), &file.identity.key, file.hash?)?.state {
-            DropState::Publishing { ranges, plan_digest, .. } => Some((ranges.clone(), plan_digest.clone())),
+            DropState::Publishing { ranges, events_digest, .. } => Some((ranges.clone(), events_digest.clone())),
             _ => None,
         }
     }
 
-    fn stream(&mut self, file: &Prepared, outcome: &Outcome, mut progress: Progress) -> Result<()> {
+    fn stream(&mut self, file: &Prepared, outcome: &Outcome, mut progress: Progress) -> Result<Streamed> {
         let context = self.context();
         let (Some(source), Some(hash)) = (file.source(&context.bridge), file.hash) else {
             return Err(PortError::new(ErrorKind::Bug, "publish", &file.entry.path, "a file without bytes"));
         };
         let store = Arc::clone(&self.store);
-        let trailer = read_trailer(&source, &Body::Stored, &store).map_err(|failure| changed(file, failure))?;
+        let body = Body::Stored(store.lease(hash));
+        let trailer = read_trailer(&source, &body, &store).map_err(|failure| changed(file, failure))?;
         let naming = source.naming();
-        let reader = open_body(&Body::Stored, hash, &store)?;
+        let reader = open_body(&body, hash, &store)?;
         let mut translator = Translator::new(&file.plan, reader, source.origin(), &naming, trailer.as_ref());
         let half = self.half_of_a_chunk(outcome);
         let mut chunk = Chunk::default();
         self.slot.begin()?;
         pass(Failpoint::Begun, &file.entry.path)?;
-        while let Some(ordinal) = self.send_next(file, &mut translator, progress.through, &mut chunk)? {
+        if !skip_committed(file, &mut translator, &mut progress)? {
+            return Ok(Streamed::Changed);
+        }
+        while let Some(ordinal) = self.send_next(file, &mut translator, &mut progress.digest, &mut chunk)? {
             if chunk.events == half {
                 pass(Failpoint::HalfProduced, &file.entry.path)?;
             }
@@ -83,11 +98,15 @@ impl Publisher {
                 self.commit_chunk(file, &mut progress)?;
                 chunk = Chunk::default();
                 pass(Failpoint::BetweenChunks, &file.entry.path)?;
+                if self.slot.context().stop.is_raised() {
+                    return Ok(Streamed::Interrupted);
+                }
                 self.slot.beat_if_due()?;
                 self.slot.begin()?;
             }
         }
-        self.commit_last(file, outcome, progress)
+        self.commit_last(file, outcome, progress)?;
+        Ok(Streamed::Whole)
     }
 
     fn half_of_a_chunk(&self, outcome: &Outcome) -> usize {
@@ -100,30 +119,23 @@ impl Publisher {
         &mut self,
         file: &Prepared,
         translator: &mut Translator<'_, R>,
-        through: u64,
+        digest: &mut Sha256,
         chunk: &mut Chunk,
     ) -> Result<Option<u64>> {
         let topics = Arc::clone(&self.slot.context().topics);
-        loop {
-            let event = translator.next_event().map_err(|error| changed(file, error.into()))?;
-            let Some(event) = event else { return Ok(None) };
-            if event.ordinal <= through {
-                continue;
-            }
-            let topic = topic_of(&topics, &file.plan, plan_index(&file.plan, event.event_type))?;
-            self.slot.writer().send(event_record(topic, event.key, event.value, 0))?;
-            chunk.events += 1;
-            chunk.bytes += event.key.len() + event.value.len();
-            chunk.last = event.ordinal;
-            return Ok(Some(event.ordinal));
-        }
+        let Some(event) = next_event(file, translator, digest)? else { return Ok(None) };
+        let topic = topic_of(&topics, &file.plan, plan_index(&file.plan, event.event_type))?;
+        self.slot.writer().send(event_record(topic, event.key, event.value, 0))?;
+        chunk.events += 1;
+        chunk.bytes += event.key.len() + event.value.len();
+        Ok(Some(event.ordinal))
     }
 
     fn commit_chunk(&mut self, file: &Prepared, progress: &mut Progress) -> Result<()> {
         extend_ranges(&mut progress.ranges, &self.slot.writer().settle()?);
         let state = DropState::Publishing {
             through: progress.through,
-            plan_digest: file.plan.digest.clone(),
+            events_digest: hex(&progress.digest.clone().finalize()),
             revision: file.revision,
             supersedes: file.supersedes,
             ranges: progress.ranges.clone(),
@@ -138,7 +150,7 @@ impl Publisher {
             return Err(PortError::new(ErrorKind::Bug, "publish", &file.entry.path, "a file without events"));
         };
         let mut manifest = self.manifest(file, ManifestStatus::Complete, *events, progress.ranges.clone());
-        manifest.file = Some(summary.clone());
+        manifest.file = Some(FileSummary::clone(summary));
         self.send_manifest(&manifest)?;
         let state = DropState::Published {
             records: *records,
@@ -185,6 +197,46 @@ impl Publisher {
         self.commit()?;
         self.take_in(file, entry)
     }
+}
+
+/// How a stream ended.
+enum Streamed {
+    /// The whole file is committed.
+    Whole,
+    /// We are asked to stop; the next start goes on behind the last chunk.
+    Interrupted,
+    /// The events that are committed already would be others if they were made today.
+    Changed,
+}
+
+const CHANGED: &str = "its layout, mapping or schema was changed after some of its events were published";
+
+/// Makes the committed events again, to see that they are the same. `false` when they are not.
+fn skip_committed<R: Read>(
+    file: &Prepared,
+    translator: &mut Translator<'_, R>,
+    progress: &mut Progress,
+) -> Result<bool> {
+    let mut last = 0;
+    while last < progress.through {
+        let Some(event) = next_event(file, translator, &mut progress.digest)? else { return Ok(false) };
+        last = event.ordinal;
+    }
+    let found = hex(&progress.digest.clone().finalize());
+    Ok(progress.committed_digest.as_ref().is_none_or(|committed| *committed == found))
+}
+
+fn next_event<'t, R: Read>(
+    file: &Prepared,
+    translator: &'t mut Translator<'_, R>,
+    digest: &mut Sha256,
+) -> Result<Option<TranslatedEvent<'t>>> {
+    let event = translator.next_event().map_err(|error| changed(file, error.into()))?;
+    if let Some(event) = &event {
+        digest.update(event.key);
+        digest.update(event.value);
+    }
+    Ok(event)
 }
 
 /// A file that was fine when it was examined and is not any more.

@@ -3,10 +3,9 @@
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::domain::{BusinessDate, ContentHash, LogicalKey, Moment};
+use crate::domain::{BusinessDate, ContentHash, EntryFacts, LogicalKey, Moment};
 use crate::layout::{FileFacts, Layout, Record, Reject};
 use crate::ledger::entry::EventRange;
-use crate::ledger::EntryFacts;
 
 /// The version of this format.
 pub const FORMAT: u32 = 1;
@@ -112,7 +111,10 @@ impl FileSummary {
 
 fn fields(layout: &Layout, record: &Record) -> Value {
     let fields = layout.record_types()[record.type_index()].fields.iter().enumerate();
-    fields.filter_map(|(index, field)| Some((field.name.clone(), Value::from(record.get(index)?)))).collect::<Map<_, _>>().into()
+    fields
+        .filter_map(|(index, field)| Some((field.name.clone(), Value::from(record.get(index)?))))
+        .collect::<Map<_, _>>()
+        .into()
 }
 
 /// A record of the rejects topic.

@@ -7,12 +7,13 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 
 use crate::capture::selection::Selection;
-use crate::config::settings::{EventSettings, FeedSettings, Repeat, SequenceReset};
+use crate::config::settings::{EventSettings, FeedSettings};
 use crate::domain::hash::hex;
-use crate::domain::key::{generation, Unnamed};
+use crate::domain::key::{Unnamed, generation};
 use crate::domain::name_pattern::NameFacts;
-use crate::domain::{ContentHash, LogicalKey};
-use crate::ledger::{EntryFacts, LedgerIndex};
+use crate::domain::policy::{Repeat, SequenceReset};
+use crate::domain::{ContentHash, EntryFacts, LogicalKey};
+use crate::ledger::LedgerIndex;
 use crate::mapping::{EventSchema, Mapping};
 use dropbridge_port::EntryPath;
 

@@ -3,7 +3,7 @@
 use std::io::Read;
 use std::sync::Arc;
 
-use dropbridge_port::failpoint::{reach, Failpoint};
+use dropbridge_port::failpoint::{Failpoint, reach};
 use dropbridge_port::{ErrorKind, PortError, Result};
 use sha2::{Digest, Sha256};
 use tokio::sync::OwnedSemaphorePermit;
@@ -14,9 +14,8 @@ use super::translate::Translator;
 use crate::capture::{Body, Store};
 use crate::domain::event::Origin;
 use crate::domain::name_pattern::NameFacts;
-use crate::domain::{ContentHash, Moment};
+use crate::domain::{ContentHash, EntryFacts, Moment};
 use crate::layout::{ParseError, Parser, Record, Reject, RejectCode};
-use crate::ledger::EntryFacts;
 use crate::mapping::FileNaming;
 
 /// A file on its way to the log.
@@ -42,6 +41,8 @@ pub struct Prepared {
     pub request: Option<Asked>,
     /// Given back when the file is dealt with.
     pub ticket: Option<Ticket>,
+    /// Lives as long as this: by it the scanner sees that the file is dealt with.
+    pub on_its_way: Arc<()>,
 }
 
 /// A file's share of the memory that files on their way may take, and its place in its feed's count of them.
@@ -96,7 +97,7 @@ pub enum Outcome {
         /// The events, or how to make them again.
         body: Events,
         /// What was read beside them.
-        file: FileSummary,
+        file: Box<FileSummary>,
         /// How many records.
         records: u64,
         /// How many events.
@@ -133,11 +134,22 @@ struct HeldEvent {
 }
 
 impl HeldEvents {
-    fn push(&mut self, plan: usize, key: &[u8], value: &[u8]) {
+    /// Adds an event; `false` when there would be more of them than the limits allow.
+    fn push(&mut self, plan: usize, key: &[u8], value: &[u8], limits: HoldLimits) -> bool {
+        let needed = self.bytes.len() + key.len() + value.len();
+        if self.events.len() == limits.events || needed > limits.bytes {
+            return false;
+        }
+        if needed > self.bytes.capacity() {
+            // A vector that doubles by itself would take up to twice the limit.
+            let capacity = (self.bytes.capacity() * 2).clamp(needed, limits.bytes);
+            self.bytes.reserve_exact(capacity - self.bytes.len());
+        }
         self.bytes.extend_from_slice(key);
         let key_end = self.bytes.len();
         self.bytes.extend_from_slice(value);
         self.events.push(HeldEvent { plan, key_end, value_end: self.bytes.len() });
+        true
     }
 
     /// Index of the mapping's event, key and value of each.
@@ -151,10 +163,10 @@ impl HeldEvents {
         })
     }
 
-    /// How many bytes they take.
+    /// How many bytes of memory they take.
     #[must_use]
     pub fn size(&self) -> usize {
-        self.bytes.len()
+        self.bytes.capacity() + self.events.capacity() * size_of::<HeldEvent>()
     }
 
     /// How many there are.
@@ -236,7 +248,7 @@ fn naming(entry: &EntryFacts, facts: &NameFacts) -> FileNaming {
 pub fn open_body<'a>(body: &'a Body, hash: ContentHash, store: &Store) -> Result<Box<dyn Read + 'a>> {
     Ok(match body {
         Body::Memory(bytes) => Box::new(bytes.as_slice()),
-        Body::Stored => Box::new(VerifiedReader { inner: store.read(hash)?, hasher: Sha256::new(), expected: hash }),
+        Body::Stored(_) => Box::new(VerifiedReader { inner: store.read(hash)?, hasher: Sha256::new(), expected: hash }),
     })
 }
 
@@ -314,18 +326,15 @@ fn try_examine(
     while let Some(event) = translator.next_event()? {
         count = event.ordinal;
         let index = plan_index(plan, event.event_type);
-        if let Some(events) = &mut held {
-            events.push(index, event.key, event.value);
-            if events.len() > limits.events || events.size() > limits.bytes {
-                held = None;
-            }
+        if held.as_mut().is_some_and(|events| !events.push(index, event.key, event.value, limits)) {
+            held = None;
         }
     }
     let facts = translator.facts();
     let file = FileSummary::new(&plan.settings.layout, &plan.digest, facts);
     let records = facts.records;
     let body = held.map_or(Events::Streamed, Events::Held);
-    Ok(Outcome::Events { body, file, records, events: count })
+    Ok(Outcome::Events { body, file: Box::new(file), records, events: count })
 }
 
 /// The trailer, where the mapping needs it before the first event is made.
@@ -355,7 +364,7 @@ pub fn plan_index(plan: &FeedPlan, event_type: &str) -> usize {
 pub fn keep(body: &Body, hash: ContentHash, store: &Store) -> Result<()> {
     match body {
         Body::Memory(bytes) => store.put(hash, bytes),
-        Body::Stored => Ok(()),
+        Body::Stored(_) => Ok(()),
     }
 }
 

@@ -4,30 +4,33 @@
 //! each in one transaction with its ledger position; its manifest comes with the last. What the ledger says decides
 //! anew before every attempt, so that a takeover, a lost answer or a second file with the same key can do no harm.
 
+mod records;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
 use dropbridge_port::failpoint::Failpoint;
-use dropbridge_port::{ErrorKind, OutgoingRecord, PortError, Result, WrittenRange};
+use dropbridge_port::{ErrorKind, PortError, Result, WrittenRange};
 
-use super::manifest::{Manifest, ManifestStatus, RejectRecord};
 use super::plan::FeedPlan;
-use super::prepare::{examine, keep, pass, whole_file, Events, HoldLimits, Outcome, Prepared};
+use super::prepare::{Events, HoldLimits, Outcome, Prepared, examine, keep, pass, whole_file};
 use super::slot::{Context, Slot};
 use super::tally::Tally;
 use crate::capture::Store;
-use crate::config::settings::{Corrections, TransactionSettings};
-use crate::domain::event::CONTENT_TYPE;
+use crate::config::settings::TransactionSettings;
 use crate::domain::ContentHash;
-use crate::layout::{Reject, RejectCode};
-use crate::ledger::admit::{admit, Admission, Candidate};
-use crate::ledger::control::Request;
-use crate::ledger::entry::{extend_ranges, EventRange, FORMAT};
+use crate::domain::policy::Corrections;
+use crate::layout::RejectCode;
+use crate::ledger::admit::{Admission, Candidate, admit};
+use crate::ledger::entry::extend_ranges;
 use crate::ledger::{DropState, LedgerEntry};
 use crate::stop::Backoff;
 
-/// The header of events.
-pub(super) const EVENT_HEADER: (&str, &[u8]) = ("content-type", CONTENT_TYPE.as_bytes());
+pub(super) use records::event_record;
+
+/// How long a file that was put aside rests before it is tried again.
+const DEFERRED_PAUSE: Duration = Duration::from_secs(5);
 
 /// Publishes for a slot.
 pub struct Publisher {
@@ -35,6 +38,9 @@ pub struct Publisher {
     pub(super) store: Arc<Store>,
     pub(super) sizes: TransactionSettings,
     pub(super) tally: Tally,
+    deferred: Vec<Prepared>,
+    deferred_at: Duration,
+    trouble: Option<PortError>,
 }
 
 /// What is to be written for a file.
@@ -55,7 +61,15 @@ impl Publisher {
     /// For a slot that is held.
     #[must_use]
     pub fn new(slot: Slot, store: Arc<Store>, sizes: TransactionSettings) -> Self {
-        Self { slot, store, sizes, tally: Tally::default() }
+        Self {
+            slot,
+            store,
+            sizes,
+            tally: Tally::default(),
+            deferred: Vec::new(),
+            deferred_at: Duration::ZERO,
+            trouble: None,
+        }
     }
 
     /// What was done so far.
@@ -82,24 +96,34 @@ impl Publisher {
         self.slot.context().clone()
     }
 
-    /// Deals with files until each is committed, in their order.
+    /// Deals with files until each is committed, in their order, or we are asked to stop: the others come again at the
+    /// next start.
     ///
     /// # Errors
     /// `Fenced` when another instance holds the slot; `Transient` only when asked to stop; `Corrupt`, `Refused`, `Bug`.
     pub fn publish(&mut self, files: Vec<Prepared>) -> Result<()> {
         let mut queue = VecDeque::from(files);
         let mut backoff = Backoff::default();
-        while !queue.is_empty() {
+        // After an event that the log refuses, each file goes alone, so that it shows whose it was.
+        let mut together = self.sizes.max_files;
+        while !queue.is_empty() && !self.slot.context().stop.is_raised() {
             let mut group: Vec<(Prepared, Step)> = Vec::new();
             while let Some(mut file) = queue.pop_front() {
                 let same_key = |other: &(Prepared, Step)| {
                     other.0.plan.id() == file.plan.id() && other.0.identity.key == file.identity.key
                 };
-                if group.iter().any(same_key) {
+                if group.len() >= together || group.iter().any(same_key) {
                     queue.push_front(file);
                     break;
                 }
-                let step = self.decide(&mut file)?;
+                let step = match self.decide(&mut file) {
+                    Ok(step) => step,
+                    Err(error) if matches!(error.kind, ErrorKind::Transient | ErrorKind::Refused) => {
+                        self.defer(file, error);
+                        continue;
+                    }
+                    Err(error) => return Err(error),
+                };
                 if let Step::Chunks { .. } = step {
                     if group.is_empty() {
                         group.push((file, step));
@@ -118,12 +142,50 @@ impl Publisher {
                 backoff = Backoff::default();
                 continue;
             };
+            if error.kind == ErrorKind::Unacceptable {
+                together = 1;
+            }
             self.recover(error, &mut group, &mut backoff)?;
             for (file, _) in group.into_iter().rev() {
                 queue.push_front(file);
             }
         }
         Ok(())
+    }
+
+    /// Puts a file aside that cannot be dealt with now (its bytes find no room in the store, for one), so that those
+    /// behind it go on.
+    fn defer(&mut self, file: Prepared, error: PortError) {
+        tracing::error!(feed = file.plan.id(), path = %file.entry.path, "not dealt with, and tried again: {error}");
+        self.deferred_at = self.slot.context().clock.elapsed();
+        self.deferred.push(file);
+        self.trouble = Some(error);
+    }
+
+    /// Tries the files again that were put aside, when some time has passed.
+    ///
+    /// # Errors
+    /// As for [`Publisher::publish`].
+    pub fn retry_deferred(&mut self) -> Result<()> {
+        let due = self.deferred_at + DEFERRED_PAUSE;
+        if self.deferred.is_empty() || self.slot.context().clock.elapsed() < due {
+            return Ok(());
+        }
+        let files = std::mem::take(&mut self.deferred);
+        self.publish(files)
+    }
+
+    /// Tries the files again that were put aside, for the last time.
+    ///
+    /// # Errors
+    /// As for [`Publisher::publish`]; why one of them cannot be dealt with.
+    pub fn finish_deferred(&mut self) -> Result<()> {
+        let files = std::mem::take(&mut self.deferred);
+        self.publish(files)?;
+        match self.trouble.take() {
+            Some(error) if !self.deferred.is_empty() => Err(error),
+            _ => Ok(()),
+        }
     }
 
     /// Brings things to where the same files can be tried again.
@@ -138,12 +200,9 @@ impl Publisher {
             }
             ErrorKind::Unacceptable => {
                 self.abort_or_reclaim()?;
-                let [(file, _)] = group else {
-                    // Which of them it was shows when each is tried alone.
-                    self.sizes.max_files = 1;
-                    return Ok(());
-                };
-                let reject = whole_file(RejectCode::EventTooLarge, format!("the log refuses an event: {}", error.message));
+                let [(file, _)] = group else { return Ok(()) };
+                let reject =
+                    whole_file(RejectCode::EventTooLarge, format!("the log refuses an event: {}", error.message));
                 file.outcome = Outcome::Reject(reject);
                 Ok(())
             }
@@ -165,9 +224,11 @@ impl Publisher {
     fn decide(&mut self, file: &mut Prepared) -> Result<Step> {
         let context = self.context();
         let Some(hash) = file.hash else {
-            let known = context.ledger().drops(file.plan.id(), &file.identity.key).iter().any(|known| {
-                known.entry.same_arrival(&file.entry)
-            });
+            let known = context
+                .ledger()
+                .drops(file.plan.id(), &file.identity.key)
+                .iter()
+                .any(|known| known.entry.same_arrival(&file.entry));
             return Ok(if known { Step::Nothing } else { Step::Entry(DropState::Vanished) });
         };
         let admission = {
@@ -187,7 +248,7 @@ impl Publisher {
                 self.keep(file, hash)?;
                 Ok(Step::Entry(DropState::Held { reason }))
             }
-            Admission::Publish { revision, supersedes } => self.to_publish(file, hash, revision, supersedes),
+            Admission::Publish { revision, supersedes } => self.publish_or_quarantine(file, hash, revision, supersedes),
             Admission::Resume { through } => {
                 self.keep(file, hash)?;
                 let ledger = context.ledger();
@@ -200,7 +261,7 @@ impl Publisher {
         }
     }
 
-    fn to_publish(
+    fn publish_or_quarantine(
         &mut self,
         file: &mut Prepared,
         hash: ContentHash,
@@ -299,7 +360,9 @@ impl Publisher {
         let topics = Arc::clone(&self.slot.context().topics);
         let mut sent = 0;
         for (tag, (file, step)) in group.iter().enumerate() {
-            let (Outcome::Events { body: Events::Held(events), .. }, Step::Small) = (&file.outcome, step) else { continue };
+            let (Outcome::Events { body: Events::Held(events), .. }, Step::Small) = (&file.outcome, step) else {
+                continue;
+            };
             for (plan, key, value) in events.iter() {
                 let topic = topic_of(&topics, &file.plan, plan)?;
                 let tag = u32::try_from(tag).unwrap_or(u32::MAX - 1);
@@ -335,121 +398,13 @@ impl Publisher {
         Ok(entry)
     }
 
-    /// The manifest of a whole file; answers its ledger entry, still to be sent.
-    pub(super) fn send_published(&mut self, file: &Prepared, ranges: Vec<EventRange>) -> Result<LedgerEntry> {
-        let Outcome::Events { file: summary, records, events, .. } = &file.outcome else {
-            return Err(PortError::new(ErrorKind::Bug, "publish", &file.entry.path, "a file without events"));
-        };
-        let mut manifest = self.manifest(file, ManifestStatus::Complete, *events, ranges.clone());
-        manifest.file = Some(summary.clone());
-        self.send_manifest(&manifest)?;
-        let (revision, supersedes) = (file.revision, file.supersedes);
-        let state = DropState::Published { records: *records, events: *events, revision, supersedes, ranges };
-        Ok(self.entry_of(file, state))
-    }
-
-    pub(super) fn manifest(
-        &self,
-        file: &Prepared,
-        status: ManifestStatus,
-        events: u64,
-        ranges: Vec<EventRange>,
-    ) -> Manifest {
-        Manifest {
-            format: super::manifest::FORMAT,
-            feed: file.plan.id().to_owned(),
-            department: file.plan.settings.department.clone(),
-            key: file.identity.key.clone(),
-            sha256: file.hash.unwrap_or_else(|| ContentHash::of(b"")),
-            entry: file.entry.clone(),
-            business_date: file.identity.facts.business_date,
-            sequence: file.identity.facts.sequence.clone(),
-            revision: file.revision,
-            supersedes: file.supersedes,
-            status,
-            events,
-            ranges,
-            file: None,
-            recorded_at: self.slot.context().clock.now(),
-        }
-    }
-
-    pub(super) fn send_manifest(&mut self, manifest: &Manifest) -> Result<()> {
-        let topic = self.slot.context().topics.manifests.clone();
-        let key = format!("{} {} {}", manifest.feed, manifest.key, manifest.sha256);
-        self.slot.send_own(&topic, 0, &key, Some(manifest))
-    }
-
-    fn send_reject(&mut self, file: &Prepared, state: &DropState) -> Result<()> {
-        let vanished;
-        let reject: &Reject = match state {
-            DropState::Quarantined { reject, .. } => reject,
-            DropState::Vanished => {
-                vanished = whole_file(RejectCode::Vanished, "the file disappeared before it could be read");
-                &vanished
-            }
-            _ => return Ok(()),
-        };
-        let record = RejectRecord {
-            format: super::manifest::FORMAT,
-            feed: file.plan.id(),
-            department: &file.plan.settings.department,
-            key: &file.identity.key,
-            sha256: file.hash,
-            entry: &file.entry,
-            reject,
-            recorded_at: self.slot.context().clock.now(),
-        };
-        let topic = self.slot.context().topics.rejects.clone();
-        self.slot.send_own(&topic, 0, file.plan.id(), Some(&record))
-    }
-
-    pub(super) fn send_request_done(&mut self, file: &Prepared) -> Result<()> {
-        match &file.request {
-            Some(asked) => self.send_request_end(&asked.id),
-            None => Ok(()),
-        }
-    }
-
-    pub(super) fn send_request_end(&mut self, id: &str) -> Result<()> {
-        let topic = self.slot.context().topics.control.clone();
-        let partition = crate::ledger::topics::REQUEST_PARTITION;
-        self.slot.send_own::<Request>(&topic, partition, &Request::record_key(id), None)
-    }
-
-    fn repeated(&self, file: &Prepared) -> Option<LedgerEntry> {
-        let context = self.slot.context();
-        let ledger = context.ledger();
-        let mut entry = ledger.drop_with(file.plan.id(), &file.identity.key, file.hash?)?.clone();
-        entry.repeats += 1;
-        entry.entry = file.entry.clone();
-        entry.recorded_at = context.clock.now();
-        Some(entry)
-    }
-
-    pub(super) fn entry_of(&self, file: &Prepared, state: DropState) -> LedgerEntry {
-        LedgerEntry {
-            format: FORMAT,
-            feed: file.plan.id().to_owned(),
-            department: file.plan.settings.department.clone(),
-            key: file.identity.key.clone(),
-            sha256: file.hash,
-            entry: file.entry.clone(),
-            business_date: file.identity.facts.business_date,
-            sequence: file.identity.facts.sequence.clone(),
-            generation: file.identity.generation,
-            state,
-            repeats: 0,
-            recorded_at: self.slot.context().clock.now(),
-        }
-    }
-
     /// After the commit: the ledger in memory, one line in the log, and what is no longer needed.
     fn done(&mut self, file: &Prepared, step: &Step, entry: Option<LedgerEntry>) -> Result<()> {
         match entry {
             Some(entry) => self.take_in(file, entry)?,
             None if matches!(step, Step::Nothing) => {
                 self.slot.context().ledger().refresh_arrival(file.plan.id(), &file.entry);
+                self.keep_what_is_needed(file)?;
             }
             None => {}
         }
@@ -465,13 +420,21 @@ impl Publisher {
         }
         let context = self.context();
         context.ledger().apply(entry);
-        if let Some(hash) = file.hash {
-            // Most captures were never there: asking the ledger, which is slow, comes last.
-            if self.store.contains(hash) && !context.ledger().stored_hashes().contains(&hash) {
-                self.store.remove(hash)?;
-            }
+        self.keep_what_is_needed(file)
+    }
+
+    /// The store keeps a file's bytes as long as the ledger says that somebody may ask for them.
+    fn keep_what_is_needed(&self, file: &Prepared) -> Result<()> {
+        let Some(hash) = file.hash else { return Ok(()) };
+        // Most captures were never there: asking the ledger, which is slow, comes last.
+        if !self.store.contains(hash) {
+            return Ok(());
         }
-        Ok(())
+        if self.slot.context().ledger().stored_hashes().contains(&hash) {
+            self.store.keep(hash);
+            return Ok(());
+        }
+        self.store.remove(hash)
     }
 }
 
@@ -488,12 +451,7 @@ fn pad(entries: Vec<LedgerEntry>, group: &[(Prepared, Step)]) -> Vec<Option<Ledg
 
 pub(super) fn topic_of<'t>(topics: &'t crate::ledger::Topics, plan: &FeedPlan, event: usize) -> Result<&'t str> {
     let event_type = plan.mapping.events().get(event).map_or("", |event| event.event_type());
-    topics
-        .event(event_type)
-        .ok_or_else(|| PortError::new(ErrorKind::Bug, "publish", plan.id(), format!("no topic for event type `{event_type}`")))
+    topics.event(event_type).ok_or_else(|| {
+        PortError::new(ErrorKind::Bug, "publish", plan.id(), format!("no topic for event type `{event_type}`"))
+    })
 }
-
-pub(super) const fn event_record<'a>(topic: &'a str, key: &'a [u8], value: &'a [u8], tag: u32) -> OutgoingRecord<'a> {
-    OutgoingRecord { topic, partition: None, key: Some(key), value: Some(value), headers: &[EVENT_HEADER], tag }
-}
-

@@ -6,15 +6,15 @@ use std::sync::Arc;
 use dropbridge_port::{EntryPath, ErrorKind, PortError, Result};
 
 use super::plan::{FeedPlan, Identity};
-use super::prepare::{whole_file, Asked, Outcome, Prepared};
+use super::prepare::{Asked, Outcome, Prepared, whole_file};
 use super::publish::Publisher;
 use crate::capture::selection::Named;
-use crate::capture::Body;
+use crate::capture::{Body, Lease};
 use crate::domain::name_pattern::NameFacts;
-use crate::domain::{ContentHash, LogicalKey};
+use crate::domain::{ContentHash, EntryFacts, LogicalKey};
 use crate::layout::RejectCode;
 use crate::ledger::control::{Request, RequestAction};
-use crate::ledger::{DropState, EntryFacts, LedgerEntry};
+use crate::ledger::{DropState, LedgerEntry};
 
 /// Feeds by id.
 pub type Plans = HashMap<String, Arc<FeedPlan>>;
@@ -31,7 +31,9 @@ impl Publisher {
             RequestAction::Retry { feed, key, sha256, as_correction } => {
                 self.retry(request, plans, feed, key, *sha256, *as_correction)?
             }
-            RequestAction::Discard { feed, key, sha256, reason } => self.discard(request, feed, key, *sha256, reason)?,
+            RequestAction::Discard { feed, key, sha256, reason } => {
+                self.discard(request, feed, key, *sha256, reason)?
+            }
         };
         if let Err(why) = done {
             tracing::error!(request = %request.id, "a request cannot be done: {why}");
@@ -67,7 +69,7 @@ impl Publisher {
         };
         let asked = Asked { id: request.id.clone(), as_correction: false };
         let outcome = fault.map_or(Outcome::Unexamined, Outcome::Reject);
-        self.publish(vec![stored(plan, identity, entry.clone(), hash, outcome, Some(asked))])?;
+        self.publish(vec![stored(plan, identity, entry.clone(), self.store.lease(hash), outcome, Some(asked))])?;
         Ok(Ok(()))
     }
 
@@ -90,7 +92,14 @@ impl Publisher {
         }
         let asked = Asked { id: request.id.clone(), as_correction };
         let identity = identity_of(&known);
-        self.publish(vec![stored(plan, identity, known.entry, hash, Outcome::Unexamined, Some(asked))])?;
+        self.publish(vec![stored(
+            plan,
+            identity,
+            known.entry,
+            self.store.lease(hash),
+            Outcome::Unexamined,
+            Some(asked),
+        )])?;
         Ok(Ok(()))
     }
 
@@ -141,6 +150,19 @@ impl Publisher {
         Ok(())
     }
 
+    /// Has the feeds take files again that are half published and that the store has lost: their inbox may still have
+    /// them. To be called before the feeds begin.
+    pub fn ask_inboxes_for_missing(&self) {
+        let context = self.context();
+        let mut ledger = context.ledger();
+        for entry in ledger.unfinished() {
+            if entry.sha256.is_some_and(|hash| !self.store.contains(hash)) {
+                tracing::warn!(feed = %entry.feed, key = %entry.key, "half published, and the store has lost it: looking for it in the inbox");
+                ledger.forget_arrival(&entry.feed, &entry.entry.path);
+            }
+        }
+    }
+
     /// Files that were in the middle of their chunks when the last holder ended: finished first, from the store.
     /// Answers those whose bytes are not there; their inbox may still have them.
     ///
@@ -160,7 +182,7 @@ impl Publisher {
             }
             tracing::info!(feed = %entry.feed, key = %entry.key, "going on with a file that was being published in chunks");
             let identity = identity_of(&entry);
-            self.publish(vec![stored(plan, identity, entry.entry, hash, Outcome::Unexamined, None)])?;
+            self.publish(vec![stored(plan, identity, entry.entry, self.store.lease(hash), Outcome::Unexamined, None)])?;
         }
         Ok(missing)
     }
@@ -172,9 +194,11 @@ impl Publisher {
     pub fn abandon_missing(&mut self, missing: Vec<LedgerEntry>, plans: &Plans) -> Result<()> {
         for entry in missing {
             let (Some(plan), Some(hash)) = (plans.get(&entry.feed), entry.sha256) else { continue };
-            let state = self.context().ledger().drop_with(&entry.feed, &entry.key, hash).map(|entry| entry.state.clone());
+            let state =
+                self.context().ledger().drop_with(&entry.feed, &entry.key, hash).map(|entry| entry.state.clone());
             if matches!(state, Some(DropState::Publishing { .. })) {
-                let file = stored(plan, identity_of(&entry), entry.entry, hash, Outcome::Vanished, None);
+                let file =
+                    stored(plan, identity_of(&entry), entry.entry, self.store.lease(hash), Outcome::Vanished, None);
                 self.abandon(&file, "neither the store nor the inbox has its bytes any more")?;
             }
         }
@@ -191,7 +215,7 @@ fn stored(
     plan: &Arc<FeedPlan>,
     identity: Identity,
     entry: EntryFacts,
-    hash: ContentHash,
+    lease: Lease,
     outcome: Outcome,
     request: Option<Asked>,
 ) -> Prepared {
@@ -199,13 +223,14 @@ fn stored(
         plan: Arc::clone(plan),
         identity,
         entry,
-        hash: Some(hash),
-        body: Some(Body::Stored),
+        hash: Some(lease.hash()),
+        body: Some(Body::Stored(lease)),
         revision: 1,
         supersedes: None,
         outcome,
         request,
         ticket: None,
+        on_its_way: Arc::default(),
     }
 }
 

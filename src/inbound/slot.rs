@@ -7,8 +7,8 @@ use dropbridge_port::{ErrorKind, EventLog, OutgoingRecord, PortError, Result, Wr
 use serde::Serialize;
 
 use crate::clock::Clock;
-use crate::ledger::control::{Claim, Genesis, FORMAT};
-use crate::ledger::replay::{read_control, read_ledger, ControlState};
+use crate::ledger::control::{Claim, FORMAT, Genesis};
+use crate::ledger::replay::{ControlState, read_control, read_ledger};
 use crate::ledger::{LedgerIndex, Topics};
 use crate::stop::{Backoff, Stop};
 
@@ -17,6 +17,9 @@ pub const JSON_HEADER: (&str, &[u8]) = ("content-type", b"application/json");
 
 /// How long a fenced holder waits for its successor's claim to show, before it believes that there is none.
 const CLAIM_PATIENCE: Duration = Duration::from_secs(3);
+
+/// What an instance that was fenced did, in its error.
+const HOLD: &str = "hold slot";
 
 /// What every part of the forward path works with.
 #[derive(Clone)]
@@ -39,7 +42,6 @@ pub struct Context {
 
 impl Context {
     /// The ledger, for reading and for taking new entries in.
-    #[must_use]
     pub fn ledger(&self) -> MutexGuard<'_, LedgerIndex> {
         self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -68,9 +70,10 @@ impl Slot {
     /// # Errors
     /// `Configuration` when the bridge was never initialised, `Corrupt` when the log is not ours, `Transient`.
     pub fn take(context: Context, number: u32, witness: Option<&str>) -> Result<(Self, ControlState)> {
+        // Before anybody is fenced: a configuration that points at another bridge's log must not stop that bridge.
+        let genesis = verify_genesis(&read_control(&*context.log, &context.topics)?, witness, &context)?;
         let writer = context.log.writer(&Context::transactional_id(&context.bridge, number))?;
         let control = read_control(&*context.log, &context.topics)?;
-        let genesis = verify_genesis(&control, witness, context.log.address())?;
         let now = context.clock.now();
         let claim = Claim {
             format: FORMAT,
@@ -84,7 +87,7 @@ impl Slot {
         };
         let beat_at = context.clock.elapsed();
         let mut slot = Self { context, number, genesis, writer, claim, beat_at, in_transaction: false };
-        slot.write_claim()?;
+        slot.write_claim().map_err(|error| slot.explain(error))?;
         slot.read_ledger()?;
         Ok((slot, control))
     }
@@ -202,7 +205,7 @@ impl Slot {
     pub fn release(mut self) -> Result<()> {
         self.claim.released = true;
         self.claim.heartbeat_at = self.context.clock.now();
-        self.write_claim()
+        self.write_claim().map_err(|error| self.explain(error))
     }
 
     /// After `Fenced`: takes the slot again if our claim is still the newest (a producer id expires after days of
@@ -212,23 +215,43 @@ impl Slot {
     /// `Fenced` when somebody else holds it.
     pub fn reclaim(&mut self, fenced: &PortError) -> Result<()> {
         self.in_transaction = false;
-        let patience = self.context.clock.elapsed() + CLAIM_PATIENCE;
-        loop {
-            let control = read_control(&*self.context.log, &self.context.topics)?;
-            match control.claims.get(&self.number) {
-                Some(claim) if claim.instance != self.claim.instance => return Err(taken_over(fenced, claim)),
-                _ if self.context.clock.elapsed() >= patience => break,
-                _ => {
-                    if self.context.stop.wait(Duration::from_millis(200)) {
-                        return Err(crate::stop::stopped("reclaim slot"));
-                    }
-                }
-            }
+        if let Some(claim) = self.successor()? {
+            return Err(taken_over(fenced, &claim));
         }
         tracing::warn!(error = %fenced, "fenced though our claim is the newest: taking the slot again");
         self.writer = self.context.log.writer(&Context::transactional_id(&self.context.bridge, self.number))?;
         self.write_claim()?;
         self.read_ledger()
+    }
+
+    /// Says who holds the slot, when an error is that it is not ours any more; other errors stay as they are.
+    #[must_use]
+    pub fn explain(&self, error: PortError) -> PortError {
+        if error.kind != ErrorKind::Fenced || error.operation == HOLD {
+            return error;
+        }
+        // Where that cannot be found out, being fenced is still the news.
+        match self.successor() {
+            Ok(Some(claim)) => taken_over(&error, &claim),
+            _ => error,
+        }
+    }
+
+    /// The claim of whoever fenced us: it is written a moment after.
+    fn successor(&self) -> Result<Option<Claim>> {
+        let patience = self.context.clock.elapsed() + CLAIM_PATIENCE;
+        loop {
+            let mut control = read_control(&*self.context.log, &self.context.topics)?;
+            match control.claims.remove(&self.number) {
+                Some(claim) if claim.instance != self.claim.instance => return Ok(Some(claim)),
+                _ if self.context.clock.elapsed() >= patience => return Ok(None),
+                _ => {
+                    if self.context.stop.wait(Duration::from_millis(200)) {
+                        return Err(crate::stop::stopped("read claims"));
+                    }
+                }
+            }
+        }
     }
 
     fn write_claim(&mut self) -> Result<()> {
@@ -250,15 +273,26 @@ impl Slot {
 ///
 /// # Errors
 /// `Configuration` when neither knows of one, `Corrupt` when they differ.
-pub fn verify_genesis(control: &ControlState, witness: Option<&str>, address: &str) -> Result<Genesis> {
+pub fn verify_genesis(control: &ControlState, witness: Option<&str>, context: &Context) -> Result<Genesis> {
+    let address = context.log.address();
     match (&control.genesis, witness) {
+        (Some(genesis), _) if genesis.bridge != context.bridge => Err(PortError::new(
+            ErrorKind::Configuration,
+            "open log",
+            address,
+            format!("these topics belong to the bridge `{}`, this one is called `{}`", genesis.bridge, context.bridge),
+        )
+        .with_hint("a bridge keeps its name for ever: by it one instance fences another; or give the new one another topics.prefix")),
         (Some(genesis), None) => Ok(genesis.clone()),
         (Some(genesis), Some(id)) if genesis.id == id => Ok(genesis.clone()),
         (Some(genesis), Some(id)) => Err(PortError::new(
             ErrorKind::Corrupt,
             "open log",
             address,
-            format!("it was initialised as genesis {}, the state directory is of genesis {id}: another log", genesis.id),
+            format!(
+                "it was initialised as genesis {}, the state directory is of genesis {id}: another log",
+                genesis.id
+            ),
         )
         .with_hint("point the configuration at the log that belongs to this state directory")),
         (None, Some(id)) => Err(PortError::new(
@@ -268,15 +302,17 @@ pub fn verify_genesis(control: &ControlState, witness: Option<&str>, address: &s
             format!("it has no genesis, but this bridge has a past (genesis {id}): the log was emptied or exchanged"),
         )
         .with_hint("restore the log; a fresh start would publish everything in the inboxes again")),
-        (None, None) => Err(PortError::new(ErrorKind::Configuration, "open log", address, "the bridge is not initialised")
-            .with_hint("run `dropbridge init`")),
+        (None, None) => {
+            Err(PortError::new(ErrorKind::Configuration, "open log", address, "the bridge is not initialised")
+                .with_hint("run `dropbridge init`"))
+        }
     }
 }
 
 fn taken_over(fenced: &PortError, claim: &Claim) -> PortError {
     PortError::new(
         ErrorKind::Fenced,
-        "hold slot",
+        HOLD,
         format!("slot {}", claim.slot),
         format!("{} took it over at {}; {}", claim.holder, claim.claimed_at.local(), fenced.message),
     )
@@ -287,7 +323,10 @@ fn taken_over(fenced: &PortError, claim: &Claim) -> PortError {
 pub fn random_id() -> String {
     let mut bytes = [0; 16];
     // The kernel's generator is always there; were it not, the process id and the clock still tell instances apart.
-    if std::fs::File::open("/dev/urandom").and_then(|mut file| std::io::Read::read_exact(&mut file, &mut bytes)).is_err() {
+    if std::fs::File::open("/dev/urandom")
+        .and_then(|mut file| std::io::Read::read_exact(&mut file, &mut bytes))
+        .is_err()
+    {
         let fallback = u128::from(std::process::id()) << 64 | jiff::Timestamp::now().as_nanosecond().unsigned_abs();
         bytes = fallback.to_be_bytes();
     }

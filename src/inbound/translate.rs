@@ -122,7 +122,8 @@ impl<'a, R: Read> Translator<'a, R> {
 
     fn make_event(&mut self) -> Result<Option<&'a str>, ParseError> {
         let plan: &'a FeedPlan = self.plan;
-        let around = Surroundings { header: self.parser.facts().header.as_ref(), trailer: self.trailer, file: self.naming };
+        let around =
+            Surroundings { header: self.parser.facts().header.as_ref(), trailer: self.trailer, file: self.naming };
         let group = &self.group;
         let reject = |error: ForwardError| ParseError::Reject(reject_of(plan, group, &error));
         let Some(event) = plan.mapping.plan_for(group).map_err(reject)? else { return Ok(None) };
@@ -135,8 +136,13 @@ impl<'a, R: Read> Translator<'a, R> {
         let schema = &plan.schemas[index];
         let value: Value = serde_json::from_slice(&self.data).map_err(std::io::Error::from).map_err(ParseError::Io)?;
         schema.validate(&value).map_err(|problem| {
-            let (member, field) = event.origin_of(&problem.pointer).map_or((None, None), |(member, field)| (member, Some(field)));
-            let message = format!("the event does not fit its schema at {}: {}", display_pointer(&problem.pointer), problem.message);
+            let (member, field) =
+                event.origin_of(&problem.pointer).map_or((None, None), |(member, field)| (member, Some(field)));
+            let message = format!(
+                "the event does not fit its schema at {}: {}",
+                display_pointer(&problem.pointer),
+                problem.message
+            );
             let mut reject = reject_of(plan, group, &ForwardError { member, field, message });
             reject.code = RejectCode::Schema;
             ParseError::Reject(reject)

@@ -7,8 +7,11 @@ use super::control::Control;
 use super::delimited::Delimited;
 use super::digest::digest;
 use super::field::{Field, Surroundings};
-use super::fixed_width::fillers;
-use super::{DiscriminatorSpec, Encoding, KindSpec, Layout, LayoutSpec, Presence, Quoting, RecordSpec, RecordType, Role};
+use super::fixed_width::find_gaps;
+use super::parse::BYTE_ORDER_MARK;
+use super::{
+    DiscriminatorSpec, Encoding, KindSpec, Layout, LayoutSpec, Presence, Quoting, RecordSpec, RecordType, Role,
+};
 
 /// The largest `max_record_bytes`. Offsets within a record, and within its text, fit 32 bits below it.
 const MAX_RECORD_BYTES: usize = 1 << 30;
@@ -56,10 +59,7 @@ impl Problems {
 #[derive(Clone, Debug)]
 pub(super) enum Shape {
     /// By a delimiter. The line of column names stands here as it is written, without its terminator.
-    Delimited {
-        fields: Delimited,
-        column_names: Option<Vec<u8>>,
-    },
+    Delimited { fields: Delimited, column_names: Option<Vec<u8>> },
     /// By position: each record type knows its length, each field its bytes.
     FixedWidth,
 }
@@ -132,7 +132,11 @@ fn check_whole(spec: &LayoutSpec, problems: &mut Problems) {
         let all_unquoted = quoting == Quoting::All && quote.is_none();
         problems.add_if(all_unquoted, "delimited.quoting", "\"all\" needs a quote");
         let several_types = column_names && (spec.records.len() > 1 || spec.discriminator.is_some());
-        problems.add_if(several_types, "delimited.column_names", "can only be with one record type and no discriminator");
+        problems.add_if(
+            several_types,
+            "delimited.column_names",
+            "can only be with one record type and no discriminator",
+        );
     }
 }
 
@@ -144,17 +148,40 @@ fn compile_record(
     problems: &mut Problems,
 ) -> Option<RecordType> {
     check_name(&record.name, &format!("{key}.name"), problems);
-    problems.add_if(record.name == "file", format!("{key}.name"), "`file` stands for the file itself; take another name");
+    problems.add_if(
+        record.name == "file",
+        format!("{key}.name"),
+        "`file` stands for the file itself; take another name",
+    );
     let same = spec.records.iter().filter(|other| other.name == record.name).count();
     problems.add_if(same > 1, format!("{key}.name"), "another record type has the same name");
     problems.add_if(record.fields.is_empty(), format!("{key}.field"), "at least one field is needed");
+    let mut fields = compile_fields(record, spec, around, key, problems)?;
+    let length = record_length(spec, &fields, key, problems)?;
+    let matches = compile_match(record, spec, key, problems)?;
+    let last_gap = find_gaps(&mut fields, length);
+    Some(RecordType { name: record.name.clone(), role: record.role, fields, matches, length, last_gap })
+}
+
+/// The fields of a record; `None` where there are problems.
+fn compile_fields(
+    record: &RecordSpec,
+    spec: &LayoutSpec,
+    around: Surroundings,
+    key: &str,
+    problems: &mut Problems,
+) -> Option<Vec<Field>> {
     let before = problems.0.len();
     let mut names = HashSet::new();
     let mut fields: Vec<Field> = Vec::new();
     for (index, stated) in record.fields.iter().enumerate() {
         let key = format!("{key}.field[{}]", index + 1);
         check_name(&stated.name, &format!("{key}.name"), problems);
-        problems.add_if(!names.insert(&stated.name), format!("{key}.name"), "another field of the record has the same name");
+        problems.add_if(
+            !names.insert(&stated.name),
+            format!("{key}.name"),
+            "another field of the record has the same name",
+        );
         match Field::compile(stated, around) {
             Ok(field) => {
                 let begins_early = fields.last().is_some_and(|last| field.column.bytes.start < last.column.bytes.end);
@@ -170,12 +197,7 @@ fn compile_record(
             problems.add_if(taken, format!("{key}.field[{}].pad", index + 1), "is the delimiter or the quote");
         }
     }
-    if problems.0.len() > before {
-        return None;
-    }
-    let length = record_length(spec, &fields, key, problems)?;
-    let matches = compile_match(record, spec, key, problems)?;
-    Some(RecordType { name: record.name.clone(), role: record.role, fillers: fillers(&fields, length), fields, matches, length })
+    (problems.0.len() == before).then_some(fields)
 }
 
 fn check_name(name: &str, key: &str, problems: &mut Problems) {
@@ -201,7 +223,12 @@ fn record_length(spec: &LayoutSpec, fields: &[Field], key: &str, problems: &mut 
 }
 
 /// The bytes by which a record type is known; the outer `None` is a problem.
-fn compile_match(record: &RecordSpec, spec: &LayoutSpec, key: &str, problems: &mut Problems) -> Option<Option<Vec<u8>>> {
+fn compile_match(
+    record: &RecordSpec,
+    spec: &LayoutSpec,
+    key: &str,
+    problems: &mut Problems,
+) -> Option<Option<Vec<u8>>> {
     let key = format!("{key}.match");
     let (text, discriminator) = match (&record.matches, spec.discriminator) {
         (Some(text), Some(discriminator)) => (text, discriminator),
@@ -250,7 +277,8 @@ fn check_discriminator(spec: &LayoutSpec, problems: &mut Problems) {
         return;
     };
     for (index, record) in spec.records.iter().enumerate() {
-        let earlier = spec.records[..index].iter().any(|other| other.matches.is_some() && other.matches == record.matches);
+        let earlier =
+            spec.records[..index].iter().any(|other| other.matches.is_some() && other.matches == record.matches);
         problems.add_if(earlier, format!("record[{}].match", index + 1), "another record type has the same");
     }
     match (discriminator, &spec.kind) {
@@ -304,14 +332,15 @@ fn compile_shape(spec: &LayoutSpec, problems: &mut Problems) -> Shape {
             line.push(fields.delimiter);
         }
         let mut name = Vec::new();
-        let key = format!("record[1].field[{}].name", index + 1);
-        match spec.encoding.encode(&field.name, &mut name) {
-            Err(character) => problems.add(key, format!("has {character:?}, which {} does not have", spec.encoding.as_str())),
-            Ok(()) => match fields.write(&name, record.fields.len() == 1, &mut line) {
-                Err(reason) => problems.add(key, reason),
-                Ok(()) => {}
-            },
+        let encoded = spec.encoding.encode(&field.name, &mut name);
+        let encoded =
+            encoded.map_err(|lacking| format!("has {lacking:?}, which {} does not have", spec.encoding.as_str()));
+        let written = encoded.and_then(|()| fields.write(&name, false, &mut line).map_err(str::to_owned));
+        if let Err(problem) = written {
+            problems.add(format!("record[1].field[{}].name", index + 1), problem);
         }
     }
+    let marked = line.starts_with(BYTE_ORDER_MARK);
+    problems.add_if(marked, "record[1].field[1].name", "begins with a byte order mark");
     Shape::Delimited { fields, column_names: Some(line) }
 }

@@ -72,7 +72,9 @@ impl Totals {
     /// The total of the control at `index`, given how many records of each type there were.
     pub(super) fn computed(&self, controls: &[Control], index: usize, records_by_type: &[u64]) -> String {
         match &controls[index].total {
-            Total::Count(types) => types.iter().map(|record_type| records_by_type[*record_type]).sum::<u64>().to_string(),
+            Total::Count(types) => {
+                types.iter().map(|record_type| records_by_type[*record_type]).sum::<u64>().to_string()
+            }
             Total::Sum { scale, .. } => decimal::from_units(self.0[index], *scale),
         }
     }
@@ -83,7 +85,8 @@ impl Control {
     pub(super) fn compile(spec: &ControlSpec, layout: &LayoutSpec) -> Result<Self, Vec<(&'static str, String)>> {
         let mut problems = Vec::new();
         let (record, field) = &spec.equals;
-        let stated = find(layout, record, field).and_then(|(place, scale)| check_stated(layout, place).map(|()| (place, scale)));
+        let stated =
+            find(layout, record, field).and_then(|(place, scale)| check_stated(layout, place).map(|()| (place, scale)));
         let stated = stated.map_err(|problem| problems.push(("equals", problem))).ok();
         let key = if matches!(spec.total, TotalSpec::Count(_)) { "count" } else { "sum" };
         let (total, scale) = match &spec.total {
@@ -98,7 +101,8 @@ impl Control {
         };
         let Some((stated, stated_scale)) = stated else { return Err(problems) };
         if scale != stated_scale {
-            problems.push(("equals", format!("has {stated_scale} digits after the point, what is compared has {scale}")));
+            problems
+                .push(("equals", format!("has {stated_scale} digits after the point, what is compared has {scale}")));
         }
         if !problems.is_empty() {
             return Err(problems);
@@ -129,9 +133,13 @@ fn count(layout: &LayoutSpec, names: &[String], problems: &mut Vec<(&'static str
 /// A numeric field by its names: its place, and its digits after the point.
 fn find(layout: &LayoutSpec, record: &str, field: &str) -> Result<((usize, usize), usize), String> {
     let is_record = |spec: &RecordSpec| spec.name == record;
-    let record_type = layout.records.iter().position(is_record).ok_or_else(|| format!("there is no record type `{record}`"))?;
+    let record_type =
+        layout.records.iter().position(is_record).ok_or_else(|| format!("there is no record type `{record}`"))?;
     let fields = &layout.records[record_type].fields;
-    let index = fields.iter().position(|spec| spec.name == field).ok_or_else(|| format!("`{record}` has no field `{field}`"))?;
+    let index = fields
+        .iter()
+        .position(|spec| spec.name == field)
+        .ok_or_else(|| format!("`{record}` has no field `{field}`"))?;
     match &fields[index].kind {
         FieldKind::Integer => Ok(((record_type, index), 0)),
         FieldKind::Decimal { scale, .. } => Ok(((record_type, index), usize::try_from(*scale).unwrap_or(usize::MAX))),
@@ -147,7 +155,10 @@ fn check_stated(layout: &LayoutSpec, (record_type, field): (usize, usize)) -> Re
         return Err(format!("`{}` is neither header nor trailer", record.name));
     }
     if record.fields[field].optional {
-        return Err(format!("`{}.{name}` may not be optional: a total that is not stated cannot be checked", record.name));
+        return Err(format!(
+            "`{}.{name}` may not be optional: a total that is not stated cannot be checked",
+            record.name
+        ));
     }
     Ok(())
 }

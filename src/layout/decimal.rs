@@ -53,7 +53,11 @@ impl NumberFormat {
             Some(point) => match unsigned.split_once(char::from(point)) {
                 Some(parts) => parts,
                 None if !unsigned.is_empty() && unsigned.bytes().all(|byte| byte.is_ascii_digit()) => {
-                    return Err(format!("has no digits after a `{}`, the layout says {}", char::from(point), self.scale));
+                    return Err(format!(
+                        "has no digits after a `{}`, the layout says {}",
+                        char::from(point),
+                        self.scale
+                    ));
                 }
                 None => (unsigned, ""),
             },
@@ -243,9 +247,15 @@ mod tests {
 
     #[test]
     fn only_canonical_numbers_are_written() {
-        for (format, canonical) in
-            [(POINT, "12.5"), (POINT, "12"), (POINT, "012.50"), (POINT, "-0.00"), (POINT, "1e3"), (INTEGER, "12.00"), (INTEGER, "")]
-        {
+        for (format, canonical) in [
+            (POINT, "12.5"),
+            (POINT, "12"),
+            (POINT, "012.50"),
+            (POINT, "-0.00"),
+            (POINT, "1e3"),
+            (INTEGER, "12.00"),
+            (INTEGER, ""),
+        ] {
             assert!(format.render(canonical, 10, &mut String::new()).is_err(), "{canonical}");
         }
     }

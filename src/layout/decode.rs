@@ -36,7 +36,11 @@ impl Fault {
 /// Reads records, one after the other, with memory that is used again.
 pub(super) struct RecordDecoder<'l> {
     layout: &'l Layout,
+    /// The columns of a delimited record, as many as its layout knows at most.
     columns: Vec<Column>,
+    most_columns: usize,
+    /// How many columns there really are.
+    count: usize,
     scratch: Scratch,
 }
 
@@ -49,25 +53,27 @@ struct Scratch {
 
 impl<'l> RecordDecoder<'l> {
     pub(super) fn new(layout: &'l Layout) -> Self {
-        Self { layout, columns: Vec::new(), scratch: Scratch::default() }
+        let most_columns = layout.record_types.iter().map(|record| record.fields.len()).max().unwrap_or(0);
+        Self { layout, columns: Vec::new(), most_columns, count: 0, scratch: Scratch::default() }
     }
 
     /// Divides a record, given without its terminator, and finds its type.
     pub(super) fn identify(&mut self, content: &[u8], has_quotes: bool) -> Result<usize, Fault> {
         if let Shape::Delimited { fields, .. } = &self.layout.shape {
-            split(*fields, content, has_quotes, &mut self.columns)?;
+            self.split(*fields, content, has_quotes)?;
         }
         let mark = match (self.layout.discriminator, &self.layout.shape) {
             (Some(DiscriminatorSpec::Column(column)), Shape::Delimited { fields, .. }) => {
                 let Some(found) = self.columns.get(column - 1) else {
-                    let reason = format!("has {} fields, its type stands in column {column}", self.columns.len());
+                    let reason = format!("has {} fields, its type stands in column {column}", self.count);
                     return Err(Fault::of_record(RejectCode::FieldCount, reason, None));
                 };
                 unquoted(*fields, content, found, &mut self.scratch.bytes)
             }
             (Some(DiscriminatorSpec::Bytes { start, width }), _) => {
                 content.get(start - 1..start - 1 + width).ok_or_else(|| {
-                    let reason = format!("has {} bytes, its type stands at {start} to {}", content.len(), start + width - 1);
+                    let reason =
+                        format!("has {} bytes, its type stands at {start} to {}", content.len(), start + width - 1);
                     Fault::of_record(RejectCode::RecordLength, reason, None)
                 })?
             }
@@ -80,9 +86,12 @@ impl<'l> RecordDecoder<'l> {
     /// Whether the columns of a record are the names of the fields.
     pub(super) fn check_column_names(&mut self, content: &[u8], has_quotes: bool) -> Result<(), Fault> {
         let Shape::Delimited { fields, .. } = &self.layout.shape else { return Ok(()) };
-        split(*fields, content, has_quotes, &mut self.columns)?;
-        check_count(self.layout, 0, self.columns.len())?;
+        self.split(*fields, content, has_quotes)?;
+        check_count(self.layout, 0, self.count)?;
         for (index, (field, column)) in self.layout.record_types[0].fields.iter().zip(&self.columns).enumerate() {
+            if column.misplaced_quote {
+                return Err(misplaced_quote(0, index, column));
+            }
             let bytes = unquoted(*fields, content, column, &mut self.scratch.bytes);
             self.scratch.text.clear();
             let decoded = self.layout.encoding.decode(bytes, &mut self.scratch.text);
@@ -95,10 +104,19 @@ impl<'l> RecordDecoder<'l> {
         Ok(())
     }
 
+    fn split(&mut self, fields: Delimited, content: &[u8], has_quotes: bool) -> Result<(), Fault> {
+        if content.is_empty() {
+            return Err(Fault::of_record(RejectCode::FieldCount, "the line is blank", None));
+        }
+        self.count = fields.split(content, has_quotes, self.most_columns, &mut self.columns);
+        Ok(())
+    }
+
     /// Reads the fields of the record that was identified last; `length` is its length without terminator.
     pub(super) fn read_fields(&mut self, record: &mut Record, length: usize, has_quotes: bool) -> Result<(), Fault> {
         let layout = self.layout;
         let type_index = record.type_index();
+        let record_type = &layout.record_types[type_index];
         let (raw, mut sink) = record.parts();
         let content = &raw[..length];
         let delimited = match &layout.shape {
@@ -106,25 +124,30 @@ impl<'l> RecordDecoder<'l> {
             Shape::FixedWidth => None,
         };
         match delimited {
-            Some(_) => check_count(layout, type_index, self.columns.len())?,
-            None => fixed_width::check(layout, type_index, content)?,
+            Some(_) => check_count(layout, type_index, self.count)?,
+            None => fixed_width::check_length(layout, type_index, content)?,
         }
-        let text = RecordText::new(content, layout.encoding, delimited.filter(|_| !has_quotes).map(|fields| fields.delimiter));
-        for (index, field) in layout.record_types[type_index].fields.iter().enumerate() {
+        let text =
+            RecordText::new(content, layout.encoding, delimited.filter(|_| !has_quotes).map(|fields| fields.delimiter));
+        for (index, field) in record_type.fields.iter().enumerate() {
             let column = if delimited.is_some() { &self.columns[index] } else { &field.column };
+            if column.misplaced_quote {
+                return Err(misplaced_quote(type_index, index, column));
+            }
+            fixed_width::check_gap(content, field.gap.clone(), type_index)?;
             let offset = column.offset();
             let written = match text.of(column) {
                 Some(written) => written,
-                None => decode(layout.encoding, delimited, content, column, &mut self.scratch).map_err(|(fault, at)| {
-                    Fault::of_field((RejectCode::Encoding, fault), type_index, index, at)
-                })?,
+                None => decode(layout.encoding, delimited, content, column, &mut self.scratch)
+                    .map_err(|reason| Fault::of_field((RejectCode::Encoding, reason), type_index, index, offset))?,
             };
             let from = sink.text.len();
             let present = field.parse(written, sink.text);
-            let present = present.map_err(|fault| Fault::of_field((fault.code, fault.reason), type_index, index, offset))?;
+            let present =
+                present.map_err(|fault| Fault::of_field((fault.code, fault.reason), type_index, index, offset))?;
             sink.close(from, offset, present);
         }
-        Ok(())
+        fixed_width::check_gap(content, record_type.last_gap.clone(), type_index)
     }
 }
 
@@ -152,26 +175,22 @@ impl<'r> RecordText<'r> {
     }
 }
 
-/// Decodes one column; the error has the offset in the record of the first byte that is no text.
+/// Decodes one column; the error says which of its bytes is no text.
 fn decode<'s>(
     encoding: Encoding,
     delimited: Option<Delimited>,
     content: &[u8],
     column: &Column,
     scratch: &'s mut Scratch,
-) -> Result<Written<'s>, (String, usize)> {
+) -> Result<Written<'s>, String> {
     let bytes = match delimited {
         Some(fields) => unquoted(fields, content, column, &mut scratch.bytes),
         None => &content[column.bytes.clone()],
     };
     scratch.text.clear();
-    if let Err(fault) = encoding.decode(bytes, &mut scratch.text) {
-        // Counted again where nothing is taken out, for the offset.
-        scratch.text.clear();
-        let in_place = encoding.decode(&content[column.bytes.clone()], &mut scratch.text);
-        let offset = in_place.map_or_else(|fault| fault.offset, |()| fault.offset);
-        return Err((fault.reason, column.bytes.start + offset));
-    }
+    encoding
+        .decode(bytes, &mut scratch.text)
+        .map_err(|fault| format!("{} (byte {} of the field's text)", fault.reason, fault.offset + 1))?;
     Ok(Written { text: &scratch.text, bytes: bytes.len(), quoted: column.quoted, clean: false })
 }
 
@@ -184,19 +203,14 @@ fn unquoted<'c>(fields: Delimited, content: &'c [u8], column: &Column, bytes: &'
     bytes
 }
 
-fn split(fields: Delimited, content: &[u8], has_quotes: bool, columns: &mut Vec<Column>) -> Result<(), Fault> {
-    if content.is_empty() {
-        return Err(Fault::of_record(RejectCode::FieldCount, "the line is blank", None));
-    }
-    fields.split(content, has_quotes, columns).map_err(|quote| {
-        let reason = format!(
-            "column {}: a quote, or what follows one, stands where it may not, at byte {} of the record \
-             (a quote within a field is doubled, and the field quoted; where nothing is quoted, state quote = \"\")",
-            quote.column + 1,
-            quote.offset + 1,
-        );
-        Fault::of_record(RejectCode::QuoteMisplaced, reason, None)
-    })
+#[cold]
+fn misplaced_quote(record_type: usize, field: usize, column: &Column) -> Fault {
+    let reason = if column.quoted {
+        "something follows the closing quote (a quote within a field is doubled)"
+    } else {
+        "a quote stands in the midst of the field (quote the field and double it; if nothing is quoted, state quote = \"\")"
+    };
+    Fault::of_field((RejectCode::QuoteMisplaced, reason.to_owned()), record_type, field, column.offset())
 }
 
 fn check_count(layout: &Layout, type_index: usize, found: usize) -> Result<(), Fault> {

@@ -29,15 +29,8 @@ pub(super) struct Column {
     pub(super) quoted: bool,
     /// How many doubled quotes are within.
     pub(super) doubled: usize,
-}
-
-/// A quote where none may stand: what would be the columns behind it is anybody's guess.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct MisplacedQuote {
-    /// The column, from 0.
-    pub(super) column: usize,
-    /// Offset in the record of the quote, or of what follows the closing one.
-    pub(super) offset: usize,
+    /// A quote stands in it where none may, or something behind a closing one.
+    pub(super) misplaced_quote: bool,
 }
 
 impl Column {
@@ -48,56 +41,59 @@ impl Column {
 }
 
 impl Delimited {
-    /// Finds the columns of a record without its terminator. `has_quotes` says whether a quote is in it at all.
-    pub(super) fn split(
-        &self,
-        content: &[u8],
-        has_quotes: bool,
-        columns: &mut Vec<Column>,
-    ) -> Result<(), MisplacedQuote> {
+    /// Finds the first `most` columns of a record without its terminator, and says how many there are: a record may be
+    /// nothing but delimiters. `has_quotes` says whether a quote is in it at all.
+    pub(super) fn split(&self, content: &[u8], has_quotes: bool, most: usize, columns: &mut Vec<Column>) -> usize {
         columns.clear();
         let Some(quote) = self.quote.filter(|_| has_quotes) else {
             let mut from = 0;
             for at in memchr_iter(self.delimiter, content).chain([content.len()]) {
+                if columns.len() == most {
+                    return most + 1 + memchr_iter(self.delimiter, &content[from..]).count();
+                }
                 columns.push(Column { bytes: from..at, ..Column::default() });
                 from = at + 1;
             }
-            return Ok(());
+            return columns.len();
         };
-        let mut position = 0;
+        let (mut position, mut count) = (0, 0);
         loop {
-            let misplaced = |offset| MisplacedQuote { column: columns.len(), offset };
-            let (column, end) = self.column(content, position, quote).map_err(misplaced)?;
-            columns.push(column);
+            let (column, end) = self.column(content, position, quote);
+            count += 1;
+            if count <= most {
+                columns.push(column);
+            }
             if end == content.len() {
-                return Ok(());
+                return count;
             }
             position = end + 1;
         }
     }
 
-    /// The column that begins at `from`, and where the delimiter after it stands; the error is the offset of what
-    /// should not be there.
-    fn column(&self, content: &[u8], from: usize, quote: u8) -> Result<(Column, usize), usize> {
+    /// The column that begins at `from`, and where the delimiter after it stands.
+    fn column(&self, content: &[u8], from: usize, quote: u8) -> (Column, usize) {
+        let delimiter_from =
+            |at: usize| memchr(self.delimiter, &content[at..]).map_or(content.len(), |found| at + found);
         if content.get(from) != Some(&quote) {
             let end = memchr2(self.delimiter, quote, &content[from..]).map_or(content.len(), |at| from + at);
-            if content.get(end) == Some(&quote) {
-                return Err(end);
-            }
-            return Ok((Column { bytes: from..end, ..Column::default() }, end));
+            let misplaced_quote = content.get(end) == Some(&quote);
+            let end = if misplaced_quote { delimiter_from(end) } else { end };
+            return (Column { bytes: from..end, misplaced_quote, ..Column::default() }, end);
         }
         let (mut position, mut doubled) = (from + 1, 0);
         loop {
-            // The framer lets no open quote through, but the tail of a file may have one.
-            let at = position + memchr(quote, &content[position..]).ok_or(from)?;
-            match content.get(at + 1) {
-                Some(next) if *next == quote => {
-                    doubled += 1;
-                    position = at + 2;
-                }
-                Some(next) if *next != self.delimiter => return Err(at + 1),
-                _ => return Ok((Column { bytes: from + 1..at, quoted: true, doubled }, at + 1)),
+            let Some(at) = memchr(quote, &content[position..]).map(|at| position + at) else {
+                // The framer lets no open quote through, but the tail of a file may have one.
+                let bytes = from + 1..content.len();
+                return (Column { bytes, quoted: true, doubled, misplaced_quote: true }, content.len());
+            };
+            if content.get(at + 1) == Some(&quote) {
+                doubled += 1;
+                position = at + 2;
+                continue;
             }
+            let end = delimiter_from(at + 1);
+            return (Column { bytes: from + 1..at, quoted: true, doubled, misplaced_quote: end != at + 1 }, end);
         }
     }
 
@@ -113,18 +109,16 @@ impl Delimited {
         out.extend_from_slice(rest);
     }
 
-    /// Appends a field as the layout writes it. `alone` says that it is the only one of its record: an empty record
-    /// would be a blank line.
+    /// Appends a field as the layout writes it. `must` says that it has to be quoted for where it stands, whatever it is.
     ///
     /// # Errors
     /// Where it would have to be quoted, and may not be.
-    pub(super) fn write(&self, value: &[u8], alone: bool, out: &mut Vec<u8>) -> Result<(), &'static str> {
+    pub(super) fn write(&self, value: &[u8], must: bool, out: &mut Vec<u8>) -> Result<(), &'static str> {
         let quote = self.quote.unwrap_or(self.delimiter);
-        let special = |byte: u8| {
-            (byte == self.delimiter) | (byte == quote) | (byte == b'\n') | (byte == b'\r') | (byte == b'\t')
-        };
+        let special =
+            |byte: u8| (byte == self.delimiter) | (byte == quote) | (byte == b'\n') | (byte == b'\r') | (byte == b'\t');
         // No short cut at the first of them: this vectorises.
-        let needed = value.iter().fold(alone && value.is_empty(), |needed, byte| needed | special(*byte));
+        let needed = value.iter().fold(must, |needed, byte| needed | special(*byte));
         match (self.quote, self.quoting) {
             (Some(quote), Quoting::All) => enclose(value, quote, out),
             (Some(quote), Quoting::Minimal) if needed => enclose(value, quote, out),
@@ -154,58 +148,68 @@ mod tests {
 
     const COMMA: Delimited = Delimited { delimiter: b',', quote: Some(b'"'), quoting: Quoting::Minimal };
 
-    fn columns(content: &str) -> Result<(Vec<Column>, Vec<String>), MisplacedQuote> {
+    fn columns(content: &str) -> (Vec<Column>, Vec<String>) {
         let mut columns = Vec::new();
-        COMMA.split(content.as_bytes(), content.contains('"'), &mut columns)?;
+        let count = COMMA.split(content.as_bytes(), content.contains('"'), 9, &mut columns);
+        assert_eq!(count, columns.len());
         let texts = columns.iter().map(|column| {
             let mut text = Vec::new();
             COMMA.unquote(content.as_bytes(), column, &mut text);
             String::from_utf8(text).unwrap()
         });
         let texts = texts.collect();
-        Ok((columns, texts))
+        (columns, texts)
     }
 
     #[test]
     fn columns_are_found_with_their_quotes() {
-        for (content, expected) in [
-            ("", &[""] as &[&str]),
-            ("a,b", &["a", "b"]),
-            (",", &["", ""]),
-            ("\"a,b\",c", &["a,b", "c"]),
-            ("\"a\"\"b\",", &["a\"b", ""]),
-            ("\"\"\"\"", &["\""]),
-            ("\"\",\"\"", &["", ""]),
+        for (content, expected, misplaced) in [
+            ("", &[""] as &[&str], None),
+            ("a,b", &["a", "b"], None),
+            (",", &["", ""], None),
+            ("\"a,b\",c", &["a,b", "c"], None),
+            ("\"a\"\"b\",", &["a\"b", ""], None),
+            ("\"\"\"\"", &["\""], None),
+            ("\"\",\"\"", &["", ""], None),
+            ("x,a\"b,c", &["x", "a\"b", "c"], Some(1)),
+            ("x,\"a\"b,c", &["x", "a", "c"], Some(1)),
+            ("x,\"a\" ,c", &["x", "a", "c"], Some(1)),
+            ("x,\"a", &["x", "a"], Some(1)),
+            (" \"a\"", &[" \"a\""], Some(0)),
         ] {
-            assert_eq!(columns(content).unwrap().1, expected, "{content}");
+            let (columns, texts) = columns(content);
+            assert_eq!(texts, expected, "{content}");
+            assert_eq!(columns.iter().position(|column| column.misplaced_quote), misplaced, "{content}");
         }
     }
 
     #[test]
-    fn a_misplaced_quote_is_found() {
-        for (content, column, offset) in
-            [("x,a\"b,c", 1, 3), ("x,\"a\"b,c", 1, 5), ("x,\"a\" ,c", 1, 5), ("x,\"a", 1, 2), (" \"a\"", 0, 1)]
-        {
-            assert_eq!(columns(content).unwrap_err(), MisplacedQuote { column, offset }, "{content}");
+    fn no_more_columns_are_kept_than_can_be() {
+        for (content, count) in [("a", 1), ("a,b", 2), ("a,b,c", 3), ("a,b,", 3), (",,,,,,", 7)] {
+            for has_quotes in [false, true] {
+                let mut columns = Vec::new();
+                assert_eq!(COMMA.split(content.as_bytes(), has_quotes, 2, &mut columns), count, "{content}");
+                assert_eq!(columns.len(), count.min(2), "{content}");
+            }
         }
     }
 
     #[test]
     fn the_offset_of_a_column_is_that_of_its_opening_quote() {
-        let (columns, _) = columns("ab,\"c,d\",e").unwrap();
+        let (columns, _) = columns("ab,\"c,d\",e");
         assert_eq!(columns.iter().map(Column::offset).collect::<Vec<_>>(), [0, 3, 9]);
         assert_eq!(columns[1].bytes, 4..7);
     }
 
     #[test]
     fn a_field_is_quoted_as_the_layout_says() {
-        let written = |quoting, quote, value: &str, alone| {
+        let written = |quoting, quote, value: &str, must| {
             let mut out = Vec::new();
-            let written = Delimited { quoting, quote, ..COMMA }.write(value.as_bytes(), alone, &mut out);
+            let written = Delimited { quoting, quote, ..COMMA }.write(value.as_bytes(), must, &mut out);
             written.map(|()| String::from_utf8(out).unwrap())
         };
         let quote = Some(b'"');
-        for (quoting, quote, value, alone, expected) in [
+        for (quoting, quote, value, must, expected) in [
             (Quoting::Minimal, quote, "a", false, Some("a")),
             (Quoting::Minimal, quote, "", false, Some("")),
             (Quoting::Minimal, quote, "", true, Some("\"\"")),
@@ -219,7 +223,7 @@ mod tests {
             (Quoting::Minimal, None, "a,b", false, None),
             (Quoting::None, None, "", true, None),
         ] {
-            assert_eq!(written(quoting, quote, value, alone).ok().as_deref(), expected, "{quoting:?} {value:?}");
+            assert_eq!(written(quoting, quote, value, must).ok().as_deref(), expected, "{quoting:?} {value:?}");
         }
     }
 }

@@ -1,6 +1,6 @@
 //! A digest of a layout as it was stated, so that a changed layout is noticed.
 
-use std::fmt::Write;
+use std::fmt::{Display, Write};
 
 use sha2::{Digest, Sha256};
 
@@ -40,7 +40,7 @@ pub(super) fn digest(spec: &LayoutSpec) -> String {
 struct Form(String);
 
 impl Form {
-    fn line(&mut self, key: &str, value: impl ToString) {
+    fn line(&mut self, key: &str, value: impl Display) {
         let value = value.to_string();
         let _ = writeln!(self.0, "{key} {}:{value}", value.len());
     }

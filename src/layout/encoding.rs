@@ -42,7 +42,10 @@ impl Encoding {
         }
         for (offset, byte) in bytes.iter().enumerate() {
             let Some(character) = self.character(*byte) else {
-                return Err(NoText { offset, reason: format!("byte 0x{byte:02X} is no character in {}", self.as_str()) });
+                return Err(NoText {
+                    offset,
+                    reason: format!("byte 0x{byte:02X} is no character in {}", self.as_str()),
+                });
             };
             out.push(character);
         }

@@ -2,12 +2,14 @@
 //!
 //! [`Codec`] is the one place that a new field type touches.
 
-use super::date::DateFormat;
+use std::ops::Range;
+
 use super::decimal::NumberFormat;
 use super::delimited::Column;
 use super::fixed_width;
 use super::reject::shown;
 use super::{Align, Encoding, FieldKind, FieldSpec, RejectCode};
+use crate::domain::date::DateFormat;
 
 /// A field, ready for use.
 #[derive(Clone, Debug)]
@@ -20,6 +22,8 @@ pub struct Field {
     pub optional: bool,
     /// Where it stands in a fixed-width record; nothing in a delimited one.
     pub(super) column: Column,
+    /// The bytes before it in a fixed-width record that belong to no field.
+    pub(super) gap: Range<usize>,
     codec: Codec,
     /// Every written value has this many bytes.
     width: Option<usize>,
@@ -102,6 +106,7 @@ impl Field {
             kind: spec.kind.clone(),
             optional: spec.optional,
             column,
+            gap: 0..0,
             codec,
             width: spec.width,
             padding,

@@ -21,38 +21,36 @@ pub(super) fn place(spec: &FieldSpec, problems: &mut Vec<(&'static str, String)>
     Column { bytes: start - 1..(start - 1).saturating_add(width), ..Column::default() }
 }
 
-/// The bytes of a record of `length` bytes that none of its fields covers.
-pub(super) fn fillers(fields: &[Field], length: usize) -> Vec<Range<usize>> {
-    let mut fillers = Vec::new();
+/// Tells each field of a record of `length` bytes which bytes before it belong to no field; the answer is those behind
+/// the last field.
+pub(super) fn find_gaps(fields: &mut [Field], length: usize) -> Range<usize> {
     let mut covered = 0;
     for field in fields {
-        fillers.push(covered..field.column.bytes.start);
+        field.gap = covered..field.column.bytes.start;
         covered = field.column.bytes.end;
     }
-    fillers.push(covered..length);
-    fillers.retain(|filler| !filler.is_empty());
-    fillers
+    covered..length
 }
 
-/// Whether a record, given without its terminator, has its length, and blanks where no field is.
-pub(super) fn check(layout: &Layout, type_index: usize, content: &[u8]) -> Result<(), Fault> {
+/// Whether a record, given without its terminator, has its length.
+pub(super) fn check_length(layout: &Layout, type_index: usize, content: &[u8]) -> Result<(), Fault> {
     let record_type = &layout.record_types[type_index];
-    if content.len() != record_type.length {
-        let reason = format!("has {} bytes, `{}` has {}", content.len(), record_type.name, record_type.length);
-        return Err(Fault::of_record(RejectCode::RecordLength, reason, Some(type_index)));
+    if content.len() == record_type.length {
+        return Ok(());
     }
-    for filler in &record_type.fillers {
-        let bytes = &content[filler.clone()];
-        if let Some(at) = bytes.iter().position(|byte| *byte != b' ') {
-            let reason = format!(
-                "bytes {} to {} of the record belong to no field and must be blank; from byte {} there is {}",
-                filler.start + 1,
-                filler.end,
-                filler.start + at + 1,
-                shown(&String::from_utf8_lossy(&bytes[at..])),
-            );
-            return Err(Fault::of_record(RejectCode::Filler, reason, Some(type_index)));
-        }
-    }
-    Ok(())
+    let reason = format!("has {} bytes, `{}` has {}", content.len(), record_type.name, record_type.length);
+    Err(Fault::of_record(RejectCode::RecordLength, reason, Some(type_index)))
+}
+
+/// Whether the bytes between two fields are blank.
+pub(super) fn check_gap(content: &[u8], gap: Range<usize>, type_index: usize) -> Result<(), Fault> {
+    let Some(at) = content[gap.clone()].iter().position(|byte| *byte != b' ') else { return Ok(()) };
+    let reason = format!(
+        "bytes {} to {} of the record belong to no field and must be blank; from byte {} there is {}",
+        gap.start + 1,
+        gap.end,
+        gap.start + at + 1,
+        shown(&String::from_utf8_lossy(&content[gap.start + at..gap.end])),
+    );
+    Err(Fault::of_record(RejectCode::Filler, reason, Some(type_index)))
 }

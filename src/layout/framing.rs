@@ -233,9 +233,9 @@ impl Terminator {
             Self::Lf if content.ends_with(b"\r") => {
                 Err("ends with CR LF, the layout says LF (state terminator = \"crlf\" if the whole file is so)")
             }
-            Self::Cr if content.starts_with(b"\n") => {
-                Err("begins with the LF of a CR LF, the layout says CR (state terminator = \"crlf\" if the whole file is so)")
-            }
+            Self::Cr if content.starts_with(b"\n") => Err(
+                "begins with the LF of a CR LF, the layout says CR (state terminator = \"crlf\" if the whole file is so)",
+            ),
             Self::CrLf => content.strip_suffix(b"\r").ok_or("ends with a bare LF, the layout says CR LF"),
             Self::Lf | Self::Cr => Ok(content),
         }

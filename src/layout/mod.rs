@@ -17,7 +17,6 @@
 
 mod compile;
 mod control;
-mod date;
 mod decimal;
 mod decode;
 mod delimited;
@@ -82,8 +81,8 @@ pub struct RecordType {
     matches: Option<Vec<u8>>,
     /// Fixed width: its length without terminator; 0 otherwise.
     length: usize,
-    /// Fixed width: the bytes that no field covers.
-    fillers: Vec<Range<usize>>,
+    /// Fixed width: the bytes behind the last field.
+    last_gap: Range<usize>,
 }
 
 impl Layout {

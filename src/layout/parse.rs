@@ -67,7 +67,7 @@ pub struct Parser<'l, R> {
     order: Order,
     totals: Totals,
     facts: FileFacts,
-    /// The record read last; a line of column names counts.
+    /// What was read last.
     last: Place,
     /// The line on which the next record begins.
     line: u64,
@@ -184,15 +184,17 @@ impl<'l, R: Read> Parser<'l, R> {
         if !matches!(self.layout.shape, Shape::Delimited { column_names: Some(_), .. }) {
             return Ok(());
         }
-        let Some(framed) = self.next_framed(record)? else { return Err(self.empty()) };
+        let Some(framed) = self.next_framed(record, 0)? else { return Err(self.empty()) };
         let checked = self.decoder.check_column_names(&record.raw()[..framed.length], framed.has_quotes);
-        checked.and_then(|()| self.check_final_terminator(framed, None)).map_err(|fault| reject(self.layout, Place::of(record), fault))?;
+        checked
+            .and_then(|()| self.check_final_terminator(framed, None))
+            .map_err(|fault| reject(self.layout, Place::of(record), fault))?;
         self.facts.column_names = Some(record.clone());
         Ok(())
     }
 
     fn read_record(&mut self, record: &mut Record) -> Result<bool, ParseError> {
-        let Some(framed) = self.next_framed(record)? else { return Ok(false) };
+        let Some(framed) = self.next_framed(record, self.last.number + 1)? else { return Ok(false) };
         self.decode(record, framed).map_err(|fault| reject(self.layout, Place::of(record), fault))?;
         let type_index = record.type_index();
         self.facts.records += 1;
@@ -220,9 +222,9 @@ impl<'l, R: Read> Parser<'l, R> {
         })
     }
 
-    /// The next raw record, without its fields; `None` at the end of the file.
-    fn next_framed(&mut self, record: &mut Record) -> Result<Option<Framed>, ParseError> {
-        let place = Place { byte: self.framer.offset(), line: self.line, number: self.last.number + 1 };
+    /// The next raw record, without its fields, under this number; `None` at the end of the file.
+    fn next_framed(&mut self, record: &mut Record, number: u64) -> Result<Option<Framed>, ParseError> {
+        let place = Place { byte: self.framer.offset(), line: self.line, number };
         let framed = match self.framer.next() {
             Ok(None) => return Ok(None),
             Ok(Some(frame)) => {
@@ -230,13 +232,12 @@ impl<'l, R: Read> Parser<'l, R> {
                 Framed { length: frame.raw.len(), terminated: frame.terminated, has_quotes: frame.has_quotes }
             }
             Err(FrameError::Io(error)) => return Err(error.into()),
-            Err(FrameError::TooLong) => {
-                let reason = format!("no end of the record within {} bytes (max_record_bytes)", self.layout.max_record_bytes);
-                return Err(self.reject_next(place.byte, Fault::of_record(RejectCode::RecordTooLong, reason, None)));
-            }
+            Err(FrameError::TooLong) => return Err(reject(self.layout, place, self.too_long()).into()),
             Err(FrameError::UnterminatedQuote(opened)) => {
                 let reason = format!("the quote at byte {} of the file is not closed", place.byte + opened as u64);
-                return Err(self.reject_next(place.byte, Fault::of_record(RejectCode::UnterminatedQuote, reason, None)));
+                return Err(
+                    reject(self.layout, place, Fault::of_record(RejectCode::UnterminatedQuote, reason, None)).into()
+                );
             }
         };
         self.last = place;
@@ -250,11 +251,8 @@ impl<'l, R: Read> Parser<'l, R> {
 
     fn count_lines(&mut self, raw: &[u8], framed: Framed) {
         let end = self.layout.terminator.end();
-        self.line += if framed.has_quotes {
-            memchr::memchr_iter(end, raw).count() as u64
-        } else {
-            u64::from(framed.terminated)
-        };
+        self.line +=
+            if framed.has_quotes { memchr::memchr_iter(end, raw).count() as u64 } else { u64::from(framed.terminated) };
     }
 
     /// The length of a raw record without its terminator.
@@ -266,6 +264,10 @@ impl<'l, R: Read> Parser<'l, R> {
         if raw.ends_with(b"\r") {
             let reason = "the file ends with a CR that is no terminator, or half of one";
             return Err(Fault::of_record(RejectCode::Terminator, reason, None));
+        }
+        // Counted as if its terminator were there, so that whether it is makes no difference.
+        if raw.len() + self.layout.terminator.bytes().len() > self.layout.max_record_bytes {
+            return Err(self.too_long());
         }
         Ok(raw.len())
     }
@@ -282,7 +284,7 @@ impl<'l, R: Read> Parser<'l, R> {
     /// What can only be said of the whole file.
     fn finish(&mut self) -> Result<(), ParseError> {
         self.facts.bytes = self.framer.offset();
-        if self.last.number == 0 && (self.layout.header.is_some() || self.layout.trailer.is_some()) {
+        if self.facts.records == 0 && (self.layout.header.is_some() || self.layout.trailer.is_some()) {
             return Err(self.empty());
         }
         if let Some(trailer) = self.order.missing_trailer() {
@@ -311,7 +313,8 @@ impl<'l, R: Read> Parser<'l, R> {
                 computed: self.totals.computed(&self.layout.controls, index, &self.facts.records_by_type),
             };
             if !outcome.holds() && failed.is_none() {
-                let reason = format!("{}: the file says {}, it has {}", outcome.description, outcome.stated, outcome.computed);
+                let reason =
+                    format!("{}: the file says {}, it has {}", outcome.description, outcome.stated, outcome.computed);
                 let field = Some((field, holder.offset_in_record(field)));
                 let fault = Fault { code: RejectCode::Control, reason, record_type: Some(type_index), field };
                 failed = Some(reject(self.layout, Place::of(holder), fault));
@@ -321,9 +324,15 @@ impl<'l, R: Read> Parser<'l, R> {
         failed.map_or(Ok(()), |reject| Err(reject.into()))
     }
 
+    fn too_long(&self) -> Fault {
+        let reason = format!("no end of the record within {} bytes (max_record_bytes)", self.layout.max_record_bytes);
+        Fault::of_record(RejectCode::RecordTooLong, reason, None)
+    }
+
     fn empty(&self) -> ParseError {
-        let reason = "the file is empty, the layout needs a header, trailer or column names (a failed or unfinished copy?)";
-        self.reject_next(self.framer.offset(), Fault::of_record(RejectCode::Empty, reason, None))
+        let reason =
+            "the file is empty, the layout needs a header, trailer or column names (a failed or unfinished copy?)";
+        self.reject_next(0, Fault::of_record(RejectCode::Empty, reason, None))
     }
 
     /// A fault of the record after those that were read, or of its absence.

@@ -58,7 +58,7 @@ impl Record {
         self.type_index
     }
 
-    /// Its number in the file, from 1; a line of column names counts.
+    /// Its number in the file, from 1; 0 for a line of column names, which is no record.
     #[must_use]
     pub fn number(&self) -> u64 {
         self.number
@@ -143,8 +143,7 @@ pub(super) struct FieldSink<'r> {
 impl FieldSink<'_> {
     /// Ends a field whose text is what was appended since `from`; `offset` is that of its raw bytes in the record.
     ///
-    /// Both fit 32 bits: a layout admits no record of more than `MAX_RECORD_BYTES`.
-    #[allow(clippy::cast_possible_truncation)]
+    /// Both fit 32 bits: a layout admits no record of more than a gigabyte, and text is at most three times as long.
     pub(super) fn close(&mut self, from: usize, offset: usize, present: bool) {
         let text = present.then_some((from as u32, self.text.len() as u32));
         self.values.push(Value { text, offset: offset as u32 });

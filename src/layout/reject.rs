@@ -109,7 +109,7 @@ pub struct Reject {
     pub byte: u64,
     /// The physical line on which the record begins, from 1.
     pub line: u64,
-    /// Number of the record in the file, from 1.
+    /// Number of the record in the file, from 1; 0 for a line of column names, which is no record.
     pub record: u64,
     /// Name of the record's type, where it is known.
     pub record_type: Option<String>,

@@ -6,7 +6,7 @@ use super::compile::Shape;
 use super::parse::BYTE_ORDER_MARK;
 use super::record::Record;
 use super::reject::shown;
-use super::{DiscriminatorSpec, Layout};
+use super::{DiscriminatorSpec, Layout, RecordType};
 
 /// What a layout may leave open about a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,7 +95,11 @@ impl<'l> Renderer<'l> {
     fn write(&mut self, record: &Record, out: &mut Vec<u8>) -> Result<(), RenderError> {
         let Some(record_type) = self.layout.record_types.get(record.type_index()) else {
             let record_type = format!("record type {}", record.type_index());
-            return Err(RenderError { record_type, field: None, message: "the layout has no such record type".to_owned() });
+            return Err(RenderError {
+                record_type,
+                field: None,
+                message: "the layout has no such record type".to_owned(),
+            });
         };
         let error = |field: Option<&str>, message: String| RenderError {
             record_type: record_type.name.clone(),
@@ -112,25 +116,38 @@ impl<'l> Renderer<'l> {
             self.value.clear();
             let rendered = field.render(value, self.layout.encoding, &mut self.text, &mut self.value);
             let rendered = rendered.and_then(|()| self.place(record_type, index, from, out));
-            rendered.map_err(|reason| error(Some(&field.name), format!("{} {reason}", shown(value.unwrap_or_default()))))?;
+            rendered
+                .map_err(|reason| error(Some(&field.name), format!("{} {reason}", shown(value.unwrap_or_default()))))?;
         }
         out.resize(out.len().max(from + record_type.length), b' ');
-        if let (Some(DiscriminatorSpec::Bytes { start, width }), Some(matches)) =
-            (self.layout.discriminator, &record_type.matches)
-        {
-            if out[from + start - 1..][..width] != **matches {
-                return Err(error(None, "would be taken for a record of another type".to_owned()));
+        self.check(record_type, &out[from..]).map_err(|message| error(None, message))
+    }
+
+    /// Whether nothing stands before the next record.
+    fn is_at_start(&self) -> bool {
+        !self.owes_terminator && !self.options.byte_order_mark
+    }
+
+    /// Whether a whole record, still without terminator, would be read as one of its type.
+    fn check(&self, record_type: &RecordType, written: &[u8]) -> Result<(), String> {
+        if let Some(DiscriminatorSpec::Bytes { start, width }) = self.layout.discriminator {
+            let mark = written.get(start - 1..start - 1 + width);
+            if mark != record_type.matches.as_deref() {
+                return Err("would be taken for a record of another type".to_owned());
             }
         }
-        let length = out.len() - from + self.layout.terminator.bytes().len();
+        if self.is_at_start() && written.starts_with(BYTE_ORDER_MARK) {
+            return Err("would begin the file with what is taken for a byte order mark".to_owned());
+        }
+        let length = written.len() + self.layout.terminator.bytes().len();
         if length > self.layout.max_record_bytes {
-            return Err(error(None, format!("takes {length} bytes, more than max_record_bytes")));
+            return Err(format!("takes {length} bytes, more than max_record_bytes"));
         }
         Ok(())
     }
 
     /// Appends the value just rendered where it belongs in the record that begins at `from`.
-    fn place(&self, record_type: &super::RecordType, index: usize, from: usize, out: &mut Vec<u8>) -> Result<(), String> {
+    fn place(&self, record_type: &RecordType, index: usize, from: usize, out: &mut Vec<u8>) -> Result<(), String> {
         let Shape::Delimited { fields, .. } = &self.layout.shape else {
             // What no field covers is blank.
             out.resize(from + record_type.fields[index].column.bytes.start, b' ');
@@ -145,6 +162,9 @@ impl<'l> Renderer<'l> {
         {
             return Err("would make it a record of another type".to_owned());
         }
-        fields.write(&self.value, record_type.fields.len() == 1, out).map_err(str::to_owned)
+        // An empty record would be a blank line, and text at the very start can look like a byte order mark.
+        let blank_line = record_type.fields.len() == 1 && self.value.is_empty();
+        let mark = index == 0 && self.is_at_start() && self.value.starts_with(BYTE_ORDER_MARK);
+        fields.write(&self.value, blank_line || mark, out).map_err(str::to_owned)
     }
 }

@@ -10,9 +10,9 @@
 //! | abandoned | hold | hold |
 //! | vanished | publish | publish |
 
-use super::entry::{DropState, EntryFacts, LedgerEntry};
-use crate::config::settings::Corrections;
-use crate::domain::ContentHash;
+use super::entry::{DropState, LedgerEntry};
+use crate::domain::policy::Corrections;
+use crate::domain::{ContentHash, EntryFacts};
 
 /// A capture that asks to be published.
 #[derive(Clone, Copy, Debug)]
@@ -96,13 +96,17 @@ fn among_others(known: &[&LedgerEntry], candidate: Candidate<'_>, corrections: C
         };
     }
     let newest = others.iter().filter_map(|entry| Some((revision_of(&entry.state)?, entry.sha256?))).max();
-    match (newest, corrections, others.iter().all(|entry| matches!(entry.state, DropState::Published { .. } | DropState::Baseline))) {
+    match (
+        newest,
+        corrections,
+        others.iter().all(|entry| matches!(entry.state, DropState::Published { .. } | DropState::Baseline)),
+    ) {
         (Some((revision, hash)), Corrections::Publish, true) => {
             Admission::Publish { revision: revision + 1, supersedes: Some(hash) }
         }
-        (Some((_, hash)), ..) => Admission::Hold {
-            reason: format!("other bytes under a known key: {} was there first", hash.short()),
-        },
+        (Some((_, hash)), ..) => {
+            Admission::Hold { reason: format!("other bytes under a known key: {} was there first", hash.short()) }
+        }
         (None, ..) => Admission::Hold { reason: "another file with this key is not finished".to_owned() },
     }
 }
@@ -160,8 +164,8 @@ mod tests {
     }
 
     fn publishing() -> DropState {
-        let plan_digest = String::new();
-        DropState::Publishing { through: 7, plan_digest, revision: 1, supersedes: None, ranges: Vec::new() }
+        let events_digest = String::new();
+        DropState::Publishing { through: 7, events_digest, revision: 1, supersedes: None, ranges: Vec::new() }
     }
 
     #[test]
@@ -185,7 +189,13 @@ mod tests {
             ("bad file still there", vec![entry(same, quarantined())], 1, Hold, Admission::Known),
             ("bad file again", vec![entry(same, quarantined())], 2, Hold, first.clone()),
             ("good file after bad", vec![entry(other, quarantined())], 1, Hold, first.clone()),
-            ("bad file after good", vec![entry(other, published(1)), entry(same, quarantined())], 2, Hold, held.clone()),
+            (
+                "bad file after good",
+                vec![entry(other, published(1)), entry(same, quarantined())],
+                2,
+                Hold,
+                held.clone(),
+            ),
             ("baseline untouched", vec![entry(None, DropState::Baseline)], 1, Hold, Admission::Known),
             ("baseline touched", vec![entry(None, DropState::Baseline)], 2, Publish, held.clone()),
             ("baseline with hash", vec![entry(same, DropState::Baseline)], 2, Hold, Admission::Repeat),

@@ -2,8 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::{ContentHash, LogicalKey, Moment};
-use crate::ledger::entry::EntryFacts;
+use crate::domain::{ContentHash, EntryFacts, LogicalKey, Moment};
 
 /// The version of these records that this build writes, and the newest it reads.
 pub const FORMAT: u32 = 1;

@@ -3,7 +3,7 @@
 use dropbridge_port::WrittenRange;
 use serde::{Deserialize, Serialize};
 
-use crate::domain::{BusinessDate, ContentHash, LogicalKey, Moment};
+use crate::domain::{BusinessDate, ContentHash, EntryFacts, LogicalKey, Moment};
 use crate::layout::Reject;
 
 /// The version of the ledger's record format that this build writes, and the newest it reads.
@@ -47,28 +47,6 @@ pub struct LedgerEntry {
 #[allow(clippy::trivially_copy_pass_by_ref)] // serde hands a reference over
 const fn is_zero(number: &u64) -> bool {
     *number == 0
-}
-
-/// An entry as a listing showed it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct EntryFacts {
-    /// Path below the inbox, escaped.
-    pub path: String,
-    /// Size in bytes.
-    pub size: u64,
-    /// Last modification, nanoseconds since the Unix epoch.
-    pub modified_ns: i64,
-    /// The share's version of it: asks for another look when it changes, proves nothing.
-    #[serde(default)]
-    pub version: u64,
-}
-
-impl EntryFacts {
-    /// The same file as far as name, size and mtime tell.
-    #[must_use]
-    pub fn same_arrival(&self, other: &Self) -> bool {
-        self.path == other.path && self.size == other.size && self.modified_ns == other.modified_ns
-    }
 }
 
 /// Offsets of a drop's events in one partition.
@@ -117,8 +95,8 @@ pub enum DropState {
     Publishing {
         /// Ordinal of the last committed event: the chunks so far are `(0, through]`.
         through: u64,
-        /// Digest of the layout and mapping that made them.
-        plan_digest: String,
+        /// SHA-256 over keys and values of all events so far: a resumed file has to make the very same ones.
+        events_digest: String,
         /// Revision.
         revision: u32,
         /// What it corrects.
@@ -172,6 +150,10 @@ pub enum DropState {
 }
 
 impl DropState {
+    /// Every word of [`DropState::as_str`].
+    pub const WORDS: [&'static str; 8] =
+        ["baseline", "publishing", "published", "quarantined", "held", "discarded", "vanished", "abandoned"];
+
     /// The word used in tables and filters.
     #[must_use]
     pub const fn as_str(&self) -> &'static str {

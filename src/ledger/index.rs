@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::entry::{DropState, EntryFacts, LedgerEntry};
-use crate::domain::{ContentHash, LogicalKey};
+use super::entry::{DropState, LedgerEntry};
+use crate::domain::{ContentHash, EntryFacts, LogicalKey};
 
 /// Everything the ledger says, by feed.
 #[derive(Debug, Default)]
@@ -63,6 +63,13 @@ impl LedgerIndex {
     /// Remembers that an arrival was looked at again and is the one known: its version changed without cause.
     pub fn refresh_arrival(&mut self, feed: &str, entry: &EntryFacts) {
         self.feeds.entry(feed.to_owned()).or_default().arrivals.insert(entry.path.clone(), entry.clone());
+    }
+
+    /// Forgets the newest arrival of a path: what is listed there is to be looked at again.
+    pub fn forget_arrival(&mut self, feed: &str, path: &str) {
+        if let Some(feed) = self.feeds.get_mut(feed) {
+            feed.arrivals.remove(path);
+        }
     }
 
     /// Generation and number of the newest drop of a feed with a sequence.

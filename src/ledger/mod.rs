@@ -11,7 +11,7 @@ pub mod index;
 pub mod replay;
 pub mod topics;
 
-pub use admit::{admit, Admission, Candidate};
-pub use entry::{DropState, EntryFacts, LedgerEntry};
+pub use admit::{Admission, Candidate, admit};
+pub use entry::{DropState, LedgerEntry};
 pub use index::LedgerIndex;
 pub use topics::Topics;

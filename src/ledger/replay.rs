@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use dropbridge_port::{ErrorKind, EventLog, FetchedRecord, Isolation, Polled, PortError, Result, StartAt};
-use serde::de::DeserializeOwned;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
-use super::control::{Baseline, Claim, Genesis, Request, FORMAT, GENESIS_KEY};
+use super::control::{Baseline, Claim, FORMAT, GENESIS_KEY, Genesis, Request};
 use super::entry::LedgerEntry;
 use super::index::LedgerIndex;
-use super::topics::{Topics, REQUEST_PARTITION};
+use super::topics::{REQUEST_PARTITION, Topics};
 
 /// How long one poll waits. The whole read ends at the end of the partition, not by the clock.
 const POLL: Duration = Duration::from_millis(500);
@@ -141,7 +141,8 @@ fn decode<T: DeserializeOwned>(topic: &str, record: &FetchedRecord, value: &[u8]
     }
     let version: Version = serde_json::from_slice(value).map_err(|error| corrupt(topic, record, error.to_string()))?;
     if version.format > FORMAT {
-        let message = format!("format {} is newer than this build ({FORMAT}): use the newer dropbridge", version.format);
+        let message =
+            format!("format {} is newer than this build ({FORMAT}): use the newer dropbridge", version.format);
         return Err(corrupt(topic, record, message));
     }
     serde_json::from_slice(value).map_err(|error| corrupt(topic, record, error.to_string()))

@@ -41,7 +41,10 @@ impl Topics {
             manifests: own("manifests"),
             rejects: own("rejects"),
             control: own("control"),
-            events: events.iter().map(|(name, event)| (name.clone(), (event.topic.clone(), event.partitions))).collect(),
+            events: events
+                .iter()
+                .map(|(name, event)| (name.clone(), (event.topic.clone(), event.partitions)))
+                .collect(),
             replication: topics.replication,
         }
     }

@@ -90,18 +90,20 @@ fn read_value(
     match plan {
         ValuePlan::Field { source, .. } => {
             if let Some(text) = text(data, pointer)? {
-                keep(*source, text, pointer, member, found)?;
+                keep(*source, &text, pointer, member, found)?;
             }
         }
         ValuePlan::Codes { source, codes } => {
             if let Some(in_event) = text(data, pointer)? {
                 let code = codes.iter().find(|(_, event)| *event == in_event);
                 let (in_file, _) = code.ok_or_else(|| wrong(pointer, "the value is not in the code table"))?;
-                keep(*source, in_file.clone(), pointer, member, found)?;
+                keep(*source, in_file, pointer, member, found)?;
             }
         }
         ValuePlan::Constant(value) if data == value => {}
-        ValuePlan::Constant(value) => return Err(wrong(pointer, &format!("{value} is wanted: the mapping has no field for it"))),
+        ValuePlan::Constant(value) => {
+            return Err(wrong(pointer, &format!("{value} is wanted: the mapping has no field for it")));
+        }
         ValuePlan::Object(members) => read_object(members, data, pointer, member, found)?,
         ValuePlan::Array(plans) => {
             let elements = elements(data, pointer)?;
@@ -126,7 +128,7 @@ fn read_value(
 
 fn keep(
     source: Source,
-    text: String,
+    text: &str,
     pointer: &str,
     member: Option<usize>,
     found: &mut Found,
@@ -138,7 +140,7 @@ fn keep(
         _ => return Ok(()),
     };
     let (Source::Lead(field) | Source::Member(field)) = source else { return Ok(()) };
-    match texts.insert(field, text.clone()) {
+    match texts.insert(field, text.to_owned()) {
         Some(other) if other != text => Err(wrong(pointer, "another property gives the same field another value")),
         _ => Ok(()),
     }

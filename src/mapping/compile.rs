@@ -57,7 +57,8 @@ impl Compiler<'_> {
         match self.source(scope, reference)? {
             Source::Lead(field) => Some(field),
             _ => {
-                self.problems.push(format!("{}.{}: a field of the lead record is wanted", reference.record, reference.field));
+                self.problems
+                    .push(format!("{}.{}: a field of the lead record is wanted", reference.record, reference.field));
                 None
             }
         }
@@ -157,10 +158,8 @@ impl Compiler<'_> {
                 (Role::Detail, true, Some(lead)) => RecordUse::Member(lead),
                 (Role::Detail, true, None) if ignore.contains(&record.name) => RecordUse::Ignored,
                 (Role::Detail, true, None) => {
-                    self.problems.push(format!(
-                        "record type `{}` makes no event: map it, or name it in `ignore`",
-                        record.name
-                    ));
+                    self.problems
+                        .push(format!("record type `{}` makes no event: map it, or name it in `ignore`", record.name));
                     RecordUse::Ignored
                 }
                 (Role::Detail, false, Some(_)) => {

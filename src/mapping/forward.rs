@@ -3,8 +3,8 @@
 use std::fmt;
 
 use super::{EventPlan, Group, Mapping, RecordUse, Source, ValuePlan};
-use crate::domain::event::json_string;
 use crate::domain::BusinessDate;
+use crate::domain::event::json_string;
 use crate::layout::Record;
 
 /// What the file's name says, for mappings that carry it.
@@ -119,7 +119,8 @@ impl Mapping {
         let field = if let Source::Lead(field) = plan.business_date { Some(field) } else { None };
         let error = |message: &str| ForwardError { member: None, field, message: message.to_owned() };
         let lead = group.lead().ok_or_else(|| error("there is no lead record"))?;
-        let text = text_of(plan.business_date, lead, None, around).ok_or_else(|| error("the business date is blank"))?;
+        let text =
+            text_of(plan.business_date, lead, None, around).ok_or_else(|| error("the business date is blank"))?;
         BusinessDate::parse(text).ok_or_else(|| error("the business date is no date"))
     }
 }
@@ -186,11 +187,17 @@ impl DataWriter<'_> {
                 Ok(true)
             }
             ValuePlan::Object(members) => self.object(members, member),
-            ValuePlan::Array(elements) => self.array(elements.len(), |writer, index| writer.value(&elements[index], member)),
+            ValuePlan::Array(elements) => {
+                self.array(elements.len(), |writer, index| writer.value(&elements[index], member))
+            }
             ValuePlan::Each { record, data } => {
                 let group = self.group;
                 self.array(group.members().len(), |writer, index| {
-                    if group.members()[index].type_index() == *record { writer.object(data, Some(index)) } else { Ok(false) }
+                    if group.members()[index].type_index() == *record {
+                        writer.object(data, Some(index))
+                    } else {
+                        Ok(false)
+                    }
                 })
             }
         }
@@ -234,7 +241,12 @@ impl DataWriter<'_> {
         true
     }
 
-    fn code(&mut self, source: Source, codes: &[(String, String)], member: Option<usize>) -> Result<bool, ForwardError> {
+    fn code(
+        &mut self,
+        source: Source,
+        codes: &[(String, String)],
+        member: Option<usize>,
+    ) -> Result<bool, ForwardError> {
         let record = member.map(|index| &self.group.members()[index]);
         let Some(text) = text_of(source, self.lead, record, self.around) else { return Ok(false) };
         match codes.iter().find(|(in_file, _)| in_file == text) {

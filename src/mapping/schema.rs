@@ -45,10 +45,9 @@ impl EventSchema {
     /// # Errors
     /// The first thing that the schema refuses.
     pub fn validate(&self, data: &Value) -> Result<(), SchemaProblem> {
-        self.validator.validate(data).map_err(|error| SchemaProblem {
-            pointer: error.instance_path().to_string(),
-            message: error.to_string(),
-        })
+        self.validator
+            .validate(data)
+            .map_err(|error| SchemaProblem { pointer: error.instance_path().to_string(), message: error.to_string() })
     }
 }
 

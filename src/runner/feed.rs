@@ -3,16 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use dropbridge_port::{ErrorKind, PortError, Result, Wake, Watch};
+use dropbridge_port::{ErrorKind, PortError, Result, Share, Wake, Watch};
 use serde::Serialize;
 use tokio::sync::mpsc::error::TrySendError;
-use tokio::sync::{mpsc, Semaphore, TryAcquireError};
+use tokio::sync::{Semaphore, TryAcquireError, mpsc};
 
 use crate::capture::Store;
 use crate::inbound::plan::FeedPlan;
 use crate::inbound::prepare::{HoldLimits, Prepared, Ticket};
 use crate::inbound::scan::{Pass, Scanner};
-use crate::stop::{stopped, Backoff, Stop};
+use crate::stop::{Backoff, Stop, stopped};
 use crate::wiring::Bridge;
 
 /// How often a thread that waits looks whether it is to end.
@@ -60,10 +60,10 @@ impl Worker {
             report.error = Some(message.to_owned());
             return report;
         }
-        if let Err(error) = self.look_after(&mut report) {
-            if !self.ending() {
-                report.error = Some(error.to_string());
-            }
+        if let Err(error) = self.look_after(&mut report)
+            && !self.ending()
+        {
+            report.error = Some(error.to_string());
         }
         report
     }
@@ -94,7 +94,9 @@ impl Worker {
                 }
                 Err(error) => {
                     // A share that was away may come back as another: open it anew.
-                    attended = None;
+                    if let Some(attended) = &mut attended {
+                        attended.is_stale = true;
+                    }
                     self.sleep(trouble.met(self.plan.id(), &error));
                 }
             }
@@ -107,6 +109,10 @@ impl Worker {
             Some(attended) => attended,
             none => none.insert(Attended::new(self)?),
         };
+        // Wake-ups that were lost are asked for again.
+        if attended.is_stale || matches!(attended.watch, Some(None)) {
+            attended.renew(self)?;
+        }
         attended.scanner.pass(&mut |prepared| self.emit(prepared))
     }
 
@@ -193,22 +199,42 @@ impl Worker {
 struct Attended {
     scanner: Scanner,
     watch: Option<Option<Box<dyn Watch>>>,
+    /// The share was away: it has to be opened anew.
+    is_stale: bool,
 }
 
 impl Attended {
     fn new(worker: &Worker) -> Result<Self> {
-        let scanner = super::scanner(worker).map_err(|error| match error.downcast::<PortError>() {
-            Ok(error) => error,
-            Err(error) => PortError::new(ErrorKind::Configuration, "open share", worker.plan.id(), format!("{error:#}")),
-        })?;
-        let watch = match scanner.share().watch(scanner.list_request()) {
-            Ok(watch) => watch.map(Some),
-            Err(error) => {
-                tracing::warn!(feed = worker.plan.id(), %error, "no notifications: polling");
-                None
-            }
-        };
-        Ok(Self { scanner, watch })
+        let scanner = super::scanner(worker, open_share(worker)?);
+        let watch = watch(worker, &scanner);
+        Ok(Self { scanner, watch, is_stale: false })
+    }
+
+    /// Opens the share anew and keeps what is known of its entries.
+    fn renew(&mut self, worker: &Worker) -> Result<()> {
+        self.scanner.renew_share(open_share(worker)?);
+        self.watch = watch(worker, &self.scanner);
+        self.is_stale = false;
+        Ok(())
+    }
+}
+
+fn open_share(worker: &Worker) -> Result<Arc<dyn Share>> {
+    worker.bridge.share(&worker.plan.settings).map_err(|error| match error.downcast::<PortError>() {
+        Ok(error) => error,
+        Err(error) => PortError::new(ErrorKind::Configuration, "open share", worker.plan.id(), format!("{error:#}")),
+    })
+}
+
+fn watch(worker: &Worker, scanner: &Scanner) -> Option<Option<Box<dyn Watch>>> {
+    match scanner.share().watch(scanner.list_request()) {
+        Ok(watch) => watch.map(Some),
+        // The listing that follows says the same, and that the feed pauses.
+        Err(error) if error.kind == ErrorKind::NotFound => None,
+        Err(error) => {
+            tracing::warn!(feed = worker.plan.id(), %error, "no notifications: polling");
+            None
+        }
     }
 }
 

@@ -7,8 +7,8 @@ use std::path::Path;
 use anyhow::Context as _;
 use dropbridge_port::OutgoingRecord;
 
-use crate::inbound::slot::{random_id, Context, JSON_HEADER};
-use crate::ledger::control::{Genesis, FORMAT, GENESIS_KEY};
+use crate::inbound::slot::{Context, JSON_HEADER, random_id};
+use crate::ledger::control::{FORMAT, GENESIS_KEY, Genesis};
 use crate::ledger::replay::read_control;
 use crate::ledger::topics::SLOTS;
 use crate::wiring::make_private_directory;
@@ -53,7 +53,7 @@ pub fn initialise(context: &Context, state: &Path) -> anyhow::Result<(Genesis, b
     let control = read_control(&*context.log, &context.topics)?;
     let witness = read_witness(state)?;
     if control.genesis.is_some() || witness.is_some() {
-        let genesis = crate::inbound::slot::verify_genesis(&control, witness.as_deref(), context.log.address())?;
+        let genesis = crate::inbound::slot::verify_genesis(&control, witness.as_deref(), context)?;
         if witness.is_none() {
             write_witness(state, &genesis.id)?;
         }

@@ -6,13 +6,14 @@
 mod feed;
 mod genesis;
 mod publisher;
+mod set_up;
 mod standby;
 
 use std::sync::Arc;
 
-use dropbridge_port::{ErrorKind, PortError};
+use dropbridge_port::{ErrorKind, PortError, Share};
 use serde::Serialize;
-use tokio::sync::{mpsc, Semaphore};
+use tokio::sync::{Semaphore, mpsc};
 
 use crate::inbound::prepare::{HoldLimits, Prepared};
 use crate::inbound::publish::Publisher;
@@ -20,10 +21,12 @@ use crate::inbound::scan::Scanner;
 use crate::inbound::slot::Slot;
 use crate::inbound::tally::Tally;
 use crate::ledger::replay::ControlState;
+use crate::stop::Backoff;
 use crate::wiring::Bridge;
 
 pub use feed::FeedReport;
 pub use genesis::{initialise, read_witness, write_witness};
+pub use set_up::{BaselineOutcome, give_baselines, set_up, without_baseline};
 
 /// Bytes of files and events that may be on their way at once.
 const BUDGET_BYTES: usize = 24 << 20;
@@ -72,6 +75,7 @@ impl RunSummary {
 /// # Errors
 /// `Fenced` when another instance holds the slot and we may not stand by; whatever the log answers for good.
 pub async fn run(bridge: Arc<Bridge>, options: RunOptions) -> anyhow::Result<RunSummary> {
+    allow_open_files();
     let stop = bridge.context.stop.clone();
     let signals = tokio::spawn(stop_on_signals(stop.clone()));
     let summary = tokio::task::spawn_blocking(move || hold_and_stand_by(&bridge, options)).await?;
@@ -79,8 +83,17 @@ pub async fn run(bridge: Arc<Bridge>, options: RunOptions) -> anyhow::Result<Run
     summary
 }
 
+/// Entries are held open until they settle: a few hundred for each feed, more than a shell's usual limit of 1024.
+fn allow_open_files() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }) {
+        tracing::debug!(%error, "the limit of open files stays as it is");
+    }
+}
+
 async fn stop_on_signals(stop: crate::stop::Stop) {
-    use tokio::signal::unix::{signal, SignalKind};
+    use tokio::signal::unix::{SignalKind, signal};
     let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
     else {
         tracing::error!("signals cannot be listened to: only SIGKILL will end this process");
@@ -97,22 +110,35 @@ async fn stop_on_signals(stop: crate::stop::Stop) {
 /// Holds the slot; when another instance takes it, stands by until that falls silent.
 fn hold_and_stand_by(bridge: &Arc<Bridge>, options: RunOptions) -> anyhow::Result<RunSummary> {
     let mut standing_by = options.standby;
+    let serves = !options.until_idle && !options.requests_only;
+    let stop = bridge.context.stop.clone();
+    let mut backoff = Backoff::default();
     loop {
         if standing_by && standby::wait_for_silence(bridge)? == standby::Waited::Stopped {
             return Ok(RunSummary::default());
         }
         match hold(bridge, options) {
-            Err(error) if is_fenced(&error) && !options.until_idle && !options.requests_only => {
+            Err(error) if kind_of(&error) == Some(ErrorKind::Fenced) && serves => {
                 tracing::error!(%error, "gave the slot up; standing by");
                 standing_by = true;
+            }
+            // The log is away: whoever serves waits for it, without a person.
+            Err(error) if kind_of(&error) == Some(ErrorKind::Transient) && serves => {
+                if stop.is_raised() {
+                    return Ok(RunSummary::default());
+                }
+                tracing::error!(%error, "cannot go on for now: trying again");
+                if stop.wait(backoff.pause()) {
+                    return Ok(RunSummary::default());
+                }
             }
             answer => return answer,
         }
     }
 }
 
-fn is_fenced(error: &anyhow::Error) -> bool {
-    error.downcast_ref::<PortError>().is_some_and(|error| error.kind == ErrorKind::Fenced)
+fn kind_of(error: &anyhow::Error) -> Option<ErrorKind> {
+    error.downcast_ref::<PortError>().map(|error| error.kind)
 }
 
 /// Takes the slot and works until done, stopped or fenced.
@@ -131,6 +157,13 @@ fn hold(bridge: &Arc<Bridge>, options: RunOptions) -> anyhow::Result<RunSummary>
     if options.requests_only {
         return Ok(RunSummary { tally: publisher::serve_requests(publisher, bridge, &control)?, feeds: Vec::new() });
     }
+    tracing::info!(
+        log = context.log.address(),
+        feeds = bridge.feeds.len(),
+        drops = context.ledger().all().len(),
+        "holding the slot"
+    );
+    publisher.ask_inboxes_for_missing();
     let (sender, receiver) = mpsc::channel::<Prepared>(CHANNEL_FILES);
     let budget = Arc::new(Semaphore::new(BUDGET_BYTES));
     let round = crate::stop::Stop::new();
@@ -152,7 +185,7 @@ fn hold(bridge: &Arc<Bridge>, options: RunOptions) -> anyhow::Result<RunSummary>
         workers.push(std::thread::Builder::new().name(name).spawn(move || worker.run())?);
     }
     drop(sender);
-    let published = publisher::publish_all(publisher, receiver, bridge, &control, &workers);
+    let published = publisher::publish_all(publisher, receiver, bridge, &control, &workers, options.until_idle);
     // Whatever ended the publisher ends the feeds.
     round.raise();
     let feeds = workers
@@ -174,14 +207,13 @@ fn needed(stored: &[crate::domain::ContentHash], control: &ControlState) -> Vec<
 }
 
 /// A scanner over a feed's share.
-fn scanner(worker: &feed::Worker) -> anyhow::Result<Scanner> {
-    let share = worker.bridge.share(&worker.plan.settings)?;
-    Ok(Scanner::new(
+fn scanner(worker: &feed::Worker, share: Arc<dyn Share>) -> Scanner {
+    Scanner::new(
         Arc::clone(&worker.plan),
         share,
         Arc::clone(&worker.store),
         worker.bridge.context.clone(),
         worker.bridge.settings.transaction.memory_capture_bytes,
         worker.limits,
-    ))
+    )
 }

@@ -12,7 +12,7 @@ use crate::inbound::prepare::Prepared;
 use crate::inbound::publish::Publisher;
 use crate::inbound::request::Plans;
 use crate::inbound::tally::Tally;
-use crate::ledger::replay::{apply_control, ControlState};
+use crate::ledger::replay::{ControlState, apply_control};
 use crate::ledger::topics::REQUEST_PARTITION;
 use crate::wiring::Bridge;
 
@@ -22,14 +22,29 @@ const IDLE: Duration = Duration::from_millis(200);
 /// How many idle rounds pass before a half published file, whose bytes nobody has, is given up.
 const PATIENT_ROUNDS: u32 = 300;
 
-/// Publishes what the feeds send until all of them have ended.
+/// Publishes what the feeds send until all of them have ended, or we are asked to stop.
 pub(super) fn publish_all(
     mut publisher: Publisher,
+    receiver: Receiver<Prepared>,
+    bridge: &Bridge,
+    control: &ControlState,
+    feeds: &[JoinHandle<FeedReport>],
+    until_idle: bool,
+) -> Result<Tally> {
+    match publish_until_end(&mut publisher, receiver, bridge, control, feeds, until_idle) {
+        Ok(()) => publisher.release(),
+        Err(error) => Err(publisher.slot().explain(error)),
+    }
+}
+
+fn publish_until_end(
+    publisher: &mut Publisher,
     mut receiver: Receiver<Prepared>,
     bridge: &Bridge,
     control: &ControlState,
     feeds: &[JoinHandle<FeedReport>],
-) -> Result<Tally> {
+    until_idle: bool,
+) -> Result<()> {
     let plans = bridge.plans();
     let mut missing = publisher.finish_unfinished(&plans)?;
     let mut inbox = Requests::open(bridge)?;
@@ -53,7 +68,12 @@ pub(super) fn publish_all(
                     break;
                 }
                 idle_rounds += 1;
-                inbox.serve(&mut publisher, &plans)?;
+                if until_idle {
+                    publisher.finish_deferred()?;
+                } else {
+                    publisher.retry_deferred()?;
+                }
+                inbox.serve(publisher, &plans)?;
                 if idle_rounds == PATIENT_ROUNDS {
                     publisher.abandon_missing(std::mem::take(&mut missing), &plans)?;
                 }
@@ -61,8 +81,11 @@ pub(super) fn publish_all(
         }
         publisher.slot().beat_if_due()?;
     }
-    publisher.abandon_missing(std::mem::take(&mut missing), &plans)?;
-    publisher.release()
+    if stop.is_raised() {
+        // Not all was looked at: what is missing may be there at the next start.
+        return Ok(());
+    }
+    publisher.abandon_missing(missing, &plans)
 }
 
 /// Does what commands asked for, and nothing else.
@@ -71,6 +94,7 @@ pub(super) fn serve_requests(mut publisher: Publisher, bridge: &Bridge, control:
     for request in control.requests.values() {
         publisher.serve(request, &plans)?;
     }
+    publisher.finish_deferred()?;
     publisher.release()
 }
 

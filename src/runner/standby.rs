@@ -8,6 +8,12 @@ use crate::ledger::replay::read_control;
 use crate::stop::Backoff;
 use crate::wiring::Bridge;
 
+/// How often a standby looks at the claim at most.
+const SHORTEST_LOOK: Duration = Duration::from_millis(100);
+
+/// How often it looks at least: a slot that is given up is taken soon, however long silence is borne.
+const LONGEST_LOOK: Duration = Duration::from_secs(2);
+
 /// Why a standby stopped waiting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Waited {
@@ -51,7 +57,7 @@ pub(super) fn wait_for_silence(bridge: &Bridge) -> anyhow::Result<Waited> {
             }
             Err(error) => return Err(error.into()),
         }
-        if context.stop.wait((context.takeover_after / 10).max(Duration::from_millis(100))) {
+        if context.stop.wait((context.takeover_after / 10).clamp(SHORTEST_LOOK, LONGEST_LOOK)) {
             return Ok(Waited::Stopped);
         }
     }

@@ -143,6 +143,8 @@ fn hint(code: i32) -> Option<&'static str> {
         Some("ask for the rights that `init --plan` lists")
     } else if code == Code::SSL as i32 {
         Some("check ssl.ca.location and the name in the broker's certificate")
+    } else if code == Code::UnknownTopicOrPartition as i32 || code == Code::UnknownTopic as i32 {
+        Some("`dropbridge init` creates the topics of the configuration")
     } else if code == Code::Resolve as i32 {
         Some("check the host names in `brokers`, and the names the brokers advertise")
     } else if code == Code::AllBrokersDown as i32 || code == Code::BrokerTransportFailure as i32 {

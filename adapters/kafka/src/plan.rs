@@ -26,7 +26,10 @@ pub(crate) fn command_lines(
     lines.extend(
         specs.iter().map(|spec| allow(&["Read", "Write", "Describe", "DescribeConfigs"], "--topic", &spec.name)),
     );
-    lines.extend(transactional_ids.iter().map(|id| allow(&["Write", "Describe"], "--transactional-id", id)));
+    lines.extend(transactional_ids.iter().map(|id| match id.strip_suffix('*') {
+        None => allow(&["Write", "Describe"], "--transactional-id", id),
+        Some(begin) => allow(&["Write", "Describe"], "--resource-pattern-type prefixed --transactional-id", begin),
+    }));
     lines.extend(groups.iter().map(|group| allow(&["Read", "Describe"], "--group", group)));
     lines
 }
@@ -79,7 +82,7 @@ mod tests {
             replication: Some(3),
             properties: BTreeMap::from([("min.insync.replicas".to_owned(), "2".to_owned())]),
         };
-        let lines = command_lines(&settings, &[spec], &["slot 1"], &["bridge"]);
+        let lines = command_lines(&settings, &[spec], &["slot 1", "command-*"], &["bridge"]);
         assert_eq!(
             lines,
             [
@@ -87,6 +90,7 @@ mod tests {
                  --partitions 3 --replication-factor 3 --config cleanup.policy=compact --config min.insync.replicas=2",
                 r"kafka-acls.sh --bootstrap-server one:9092,two:9092 --add --allow-principal 'User:o'\''hara' --operation Read --operation Write --operation Describe --operation DescribeConfigs --topic dropbridge.ledger",
                 r"kafka-acls.sh --bootstrap-server one:9092,two:9092 --add --allow-principal 'User:o'\''hara' --operation Write --operation Describe --transactional-id 'slot 1'",
+                r"kafka-acls.sh --bootstrap-server one:9092,two:9092 --add --allow-principal 'User:o'\''hara' --operation Write --operation Describe --resource-pattern-type prefixed --transactional-id command-",
                 r"kafka-acls.sh --bootstrap-server one:9092,two:9092 --add --allow-principal 'User:o'\''hara' --operation Read --operation Describe --group bridge",
             ]
         );

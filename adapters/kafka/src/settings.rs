@@ -74,7 +74,7 @@ const OWN: &[(&str, &str)] = &[
     ("metadata.broker.list", "it is the setting `brokers`"),
     ("partitioner", "a key must be where Java services put it"),
     ("request.required.acks", "every record needs all replicas, or a published file could be lost"),
-    ("transaction.timeout.ms", "it is the setting `transaction_timeout_ms`"),
+    ("transaction.timeout.ms", "the bridge sets it by the size of its transactions"),
     ("transactional.id", "it says which instance may publish, and is the bridge's slot"),
 ];
 

@@ -9,8 +9,8 @@ use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use broker::{KafkaBench, PrivateNode};
-use dropbridge_conformance::event_log::bench::{read, record, texts, topic, wait_until};
 use dropbridge_conformance::event_log::Bench;
+use dropbridge_conformance::event_log::bench::{read, record, texts, topic, wait_until};
 use dropbridge_kafka::KafkaLog;
 use dropbridge_port::{ErrorKind, EventLog, Isolation, Polled, StartAt, Writer};
 
@@ -23,13 +23,24 @@ fn impatient(bench: &KafkaBench) -> KafkaLog {
     KafkaLog::connect(settings).unwrap()
 }
 
+/// The first writer on a new broker takes longer than such a call: the broker creates its topic of transactions for it.
+fn first_writer(bench: &KafkaBench, log: &KafkaLog) -> Box<dyn Writer> {
+    let id = bench.unique("writer");
+    let mut writer = None;
+    wait_until("the first writer has its id", || {
+        writer = log.writer(&id).ok();
+        writer.is_some()
+    });
+    writer.unwrap()
+}
+
 #[test]
 fn a_commit_of_unknown_outcome_is_answered_truly_when_asked_again() {
     let Some(node) = PrivateNode::start("outage") else { return };
     let bench = node.bench();
     let log = impatient(&bench);
     let topic = topic(&bench, &*bench.open(), 1);
-    let mut writer = log.writer(&bench.unique("writer")).unwrap();
+    let mut writer = first_writer(&bench, &log);
     writer.begin().unwrap();
     writer.send(record(&topic, 0, "once")).unwrap();
     writer.settle().unwrap();
@@ -52,7 +63,7 @@ fn while_the_broker_is_away_calls_are_transient_and_say_so() {
     let bench = node.bench();
     let log = impatient(&bench);
     let topic = topic(&bench, &*bench.open(), 1);
-    let mut writer = log.writer(&bench.unique("writer")).unwrap();
+    let mut writer = first_writer(&bench, &log);
     let mut reader = log.reader(Isolation::ReadCommitted, &[(&topic, StartAt::Beginning)]).unwrap();
     writer.begin().unwrap();
     writer.send(record(&topic, 0, "aborted")).unwrap();

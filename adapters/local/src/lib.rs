@@ -31,7 +31,7 @@ use crate::tree::Tree;
 pub struct LocalSettings {
     /// Ask the kernel for wake-ups (inotify) where the file system has them. Without it the share is polled.
     pub notify: bool,
-    /// Refuse the directory unless something is mounted on it: the empty mount point of a NAS that is away looks like
+    /// Refuse the share unless something is mounted on its root: the empty mount point of a NAS that is away looks like
     /// a share without files.
     pub require_mount: bool,
 }
@@ -59,11 +59,20 @@ impl LocalShare {
     /// # Errors
     /// `Configuration` when `root` is empty or relative to a working directory that is gone.
     pub fn open(root: &Path, settings: LocalSettings) -> Result<Self> {
-        let path = std::path::absolute(root).map_err(|error| {
+        Self::open_below(root, Path::new(""), settings)
+    }
+
+    /// The directory `below` a share, as a share of its own. Where a mount is required, it is required at `root`.
+    ///
+    /// # Errors
+    /// As for [`LocalShare::open`].
+    pub fn open_below(root: &Path, below: &Path, settings: LocalSettings) -> Result<Self> {
+        let root = std::path::absolute(root).map_err(|error| {
             PortError::new(ErrorKind::Configuration, "use directory", root.to_string_lossy(), error)
                 .with_hint("give the directory of the share as an absolute path")
         })?;
-        Ok(Self { tree: Tree::new(path, settings.require_mount), notify: settings.notify })
+        let path = if below.as_os_str().is_empty() { root.clone() } else { root.join(below) };
+        Ok(Self { tree: Tree::new(path, settings.require_mount.then_some(root)), notify: settings.notify })
     }
 }
 

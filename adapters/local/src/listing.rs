@@ -145,7 +145,7 @@ mod tests {
     #[test]
     fn root_that_is_removed_while_it_is_listed_is_not_an_empty_one() {
         let scratch = tempfile::tempdir().unwrap();
-        let tree = Tree::new(scratch.path().join("share"), false);
+        let tree = Tree::new(scratch.path().join("share"), None);
         std::fs::create_dir(tree.path()).unwrap();
         let root = tree.open_root("test").unwrap();
         assert!(list_below(&tree, &root, ListRequest::default()).is_ok());

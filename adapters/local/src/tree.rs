@@ -43,17 +43,19 @@ enum Resolver {
 pub(crate) struct Tree {
     path: PathBuf,
     address: String,
-    require_mount: bool,
+    /// Something has to be mounted on this directory.
+    mount_point: Option<PathBuf>,
     resolver: Resolver,
 }
 
 impl Tree {
-    /// The tree at an absolute path. Nothing is opened.
-    pub(crate) fn new(path: PathBuf, require_mount: bool) -> Self {
+    /// The tree at an absolute path, refused unless something is mounted on `mount_point` where there is one. Nothing is
+    /// opened.
+    pub(crate) fn new(path: PathBuf, mount_point: Option<PathBuf>) -> Self {
         let probe = openat2(CWD, c"/", PASS, Mode::empty(), ResolveFlags::NO_MAGICLINKS);
         let resolver = if probe.is_ok() { Resolver::Kernel } else { Resolver::Walk };
         let address = path.to_string_lossy().into_owned();
-        Self { path, address, require_mount, resolver }
+        Self { path, address, mount_point, resolver }
     }
 
     /// The root as text for logs and errors.
@@ -74,14 +76,20 @@ impl Tree {
     /// The root as it is found by its path now, open for passing through.
     pub(crate) fn open_root(&self, operation: &'static str) -> Result<OwnedFd> {
         let root = openat(CWD, &self.path, PASS, Mode::empty()).map_err(|errno| self.root_failure(operation, errno))?;
-        if self.require_mount {
-            let mounted = filesystem::is_mount_point(&root).map_err(|errno| self.root_failure(operation, errno))?;
-            if !mounted {
-                return Err(PortError::new(ErrorKind::Refused, operation, &self.address, "nothing is mounted here")
-                    .with_hint("mount the share, or set `require_mount = false` if this is a plain directory"));
-            }
+        if let Some(mount_point) = &self.mount_point {
+            self.require_mount(operation, mount_point)?;
         }
         Ok(root)
+    }
+
+    fn require_mount(&self, operation: &'static str, mount_point: &Path) -> Result<()> {
+        let mounted = openat(CWD, mount_point, PASS, Mode::empty()).and_then(|at| filesystem::is_mount_point(&at));
+        if mounted.map_err(|errno| self.root_failure(operation, errno))? {
+            return Ok(());
+        }
+        let subject = mount_point.to_string_lossy();
+        Err(PortError::new(ErrorKind::Refused, operation, subject, "nothing is mounted here")
+            .with_hint("mount the share, or set `require_mount = false` if this is a plain directory"))
     }
 
     /// The error for the root itself.
@@ -184,7 +192,7 @@ mod tests {
         symlink("../outside", scratch.path().join("share/relative")).unwrap();
         symlink("b", scratch.path().join("share/a/inner")).unwrap();
         for resolver in [Resolver::Kernel, Resolver::Walk] {
-            let tree = Tree { resolver, ..Tree::new(scratch.path().join("share"), false) };
+            let tree = Tree { resolver, ..Tree::new(scratch.path().join("share"), None) };
             let root = tree.open_root("test").unwrap();
             check(&tree, &root);
         }

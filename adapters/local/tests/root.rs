@@ -155,6 +155,17 @@ fn plain_directory_is_refused_where_a_mount_is_required() {
 }
 
 #[test]
+fn a_mount_is_required_at_the_root_of_the_share_and_not_below() {
+    let settings = LocalSettings { require_mount: true, ..LocalSettings::default() };
+    LocalShare::open_below(Path::new("/proc"), Path::new("self/fd"), settings).unwrap().watch(FLAT).unwrap();
+    let scratch = tempfile::tempdir().unwrap();
+    fs::create_dir(scratch.path().join("inbox")).unwrap();
+    let unmounted = LocalShare::open_below(scratch.path(), Path::new("inbox"), settings).unwrap();
+    let error = unmounted.list(FLAT).expect_err("nothing is mounted");
+    assert!(error.subject == scratch.path().to_string_lossy() && error.kind == ErrorKind::Refused, "{error}");
+}
+
+#[test]
 fn no_wake_ups_where_they_are_switched_off() {
     let scratch = tempfile::tempdir().unwrap();
     let settings = LocalSettings { notify: false, ..LocalSettings::default() };

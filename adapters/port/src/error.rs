@@ -63,7 +63,12 @@ pub struct PortError {
 
 impl PortError {
     /// An error without a hint.
-    pub fn new(kind: ErrorKind, operation: &'static str, subject: impl Into<String>, message: impl fmt::Display) -> Self {
+    pub fn new(
+        kind: ErrorKind,
+        operation: &'static str,
+        subject: impl Into<String>,
+        message: impl fmt::Display,
+    ) -> Self {
         Self { kind, operation, subject: subject.into(), message: message.to_string(), hint: None }
     }
 

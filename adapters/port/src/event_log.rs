@@ -116,7 +116,7 @@ pub struct FetchedRecord {
 pub enum Isolation {
     /// Only committed ones, and none behind an open transaction.
     ReadCommitted,
-    /// All, those of open and aborted transactions too. Dangerous: for diagnosis only.
+    /// All, those of open transactions too, and of aborted ones where the log still has them. For diagnosis only.
     ReadUncommitted,
 }
 
@@ -203,7 +203,8 @@ pub trait Writer: Send {
     /// `Fenced`, `Transient`, `Unacceptable` (too large), `NotFound` (no such topic), `Refused`.
     fn send(&mut self, record: OutgoingRecord<'_>) -> Result<()>;
 
-    /// Waits until the log has taken every record sent so far in this transaction, and says where each tag's went.
+    /// Waits until the log has taken every record sent so far in this transaction, and says where each tag's went since
+    /// `begin`: asked twice, the second answer holds the first.
     ///
     /// # Errors
     /// As for [`Writer::send`].
@@ -239,13 +240,14 @@ pub trait EventLog: Send + Sync {
     /// `Transient`, `Refused`.
     fn topics(&self, names: &[&str]) -> Result<Vec<TopicState>>;
 
-    /// Creates the topics that do not exist; leaves the others as they are.
+    /// Creates the topics that do not exist, leaves the others as they are. All can be used when this returns.
     ///
     /// # Errors
     /// `Refused` where the cluster forbids it: [`EventLog::plan`] says what to ask for.
     fn create_topics(&self, specs: &[TopicSpec]) -> Result<()>;
 
-    /// What an administrator has to set up where we may not: commands or settings, one a line.
+    /// What an administrator has to set up where we may not: commands or settings, one a line. A transactional id that
+    /// ends with `*` stands for all that begin so.
     fn plan(&self, specs: &[TopicSpec], transactional_ids: &[&str], groups: &[&str]) -> Vec<String>;
 
     /// Takes a transactional id: fences its predecessor, aborts what that left open, and waits until this is done.

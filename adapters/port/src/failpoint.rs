@@ -32,6 +32,8 @@ pub enum Failpoint {
     HalfProduced,
     /// All records, the manifest and the ledger entry were handed over; the commit was not asked for.
     Produced,
+    /// The log has taken every record of the transaction; the commit is about to be sent.
+    CommitBegun,
     /// The commit was sent; no answer was read.
     CommitSent,
     /// The commit was answered.
@@ -48,7 +50,7 @@ pub enum Failpoint {
 
 impl Failpoint {
     /// Every point, in the order of a file's way.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::EntryOpened,
         Self::Captured,
         Self::StoreBegun,
@@ -59,6 +61,7 @@ impl Failpoint {
         Self::Begun,
         Self::HalfProduced,
         Self::Produced,
+        Self::CommitBegun,
         Self::CommitSent,
         Self::CommitAnswered,
         Self::BetweenChunks,
@@ -81,6 +84,7 @@ impl Failpoint {
             Self::Begun => "begun",
             Self::HalfProduced => "half_produced",
             Self::Produced => "produced",
+            Self::CommitBegun => "commit_begun",
             Self::CommitSent => "commit_sent",
             Self::CommitAnswered => "commit_answered",
             Self::BetweenChunks => "between_chunks",
@@ -104,12 +108,18 @@ pub use armed::reach;
 
 #[cfg(feature = "failpoints")]
 mod armed {
-    use std::sync::atomic::{AtomicU32, Ordering};
     use std::sync::OnceLock;
+    use std::sync::atomic::{AtomicU32, Ordering};
 
-    use rustix::process::{getpid, kill_process, Signal};
+    use rustix::process::Signal;
 
     use super::Failpoint;
+
+    unsafe extern "C" {
+        /// POSIX: sends a signal to the calling thread. One to the process may be taken by another thread, and this one
+        /// would go on for a moment behind the point at which it has to stand still.
+        safe fn raise(signal: std::ffi::c_int) -> std::ffi::c_int;
+    }
 
     #[derive(Clone, Copy)]
     enum Action {
@@ -131,7 +141,9 @@ mod armed {
             let Ok(setting) = std::env::var("DROPBRIDGE_FAILPOINT") else { return Vec::new() };
             setting
                 .split(';')
-                .map(|one| parse(one).unwrap_or_else(|| panic!("DROPBRIDGE_FAILPOINT: `{one}` is not name[:hit]=action")))
+                .map(|one| {
+                    parse(one).unwrap_or_else(|| panic!("DROPBRIDGE_FAILPOINT: `{one}` is not name[:hit]=action"))
+                })
                 .collect()
         })
     }
@@ -166,7 +178,7 @@ mod armed {
                 }
             };
             // A signal to oneself cannot fail but for a bug; dying is right then too.
-            if kill_process(getpid(), signal).is_err() {
+            if raise(signal.as_raw()) != 0 {
                 std::process::abort();
             }
         }

@@ -14,4 +14,6 @@ pub use event_log::{
     Cleanup, EventLog, FetchedRecord, Isolation, OutgoingRecord, PartitionOffset, Polled, Reader, StartAt, TopicSpec,
     TopicState, Watermarks, Writer, WrittenRange,
 };
-pub use share::{Capabilities, Entry, EntryPath, EntryStat, ListRequest, Listing, OpenEntry, Share, Skipped, Wake, Watch};
+pub use share::{
+    Capabilities, Entry, EntryPath, EntryStat, ListRequest, Listing, OpenEntry, Share, Skipped, Wake, Watch,
+};

@@ -8,8 +8,9 @@ use crate::Result;
 
 /// Where an entry is, relative to the root of its share: `/`-separated bytes as the server gave them.
 ///
-/// Names need not be UTF-8. [`fmt::Display`] escapes what a terminal or a log must not see (control characters,
-/// invalid UTF-8, `%`) as `%XX`, so that a printed name is one line and can be turned back with [`EntryPath::parse`].
+/// Names need not be UTF-8. [`fmt::Display`] escapes what a terminal or a log must not see (control characters, line
+/// separators, marks that turn the direction of text, invalid UTF-8, `%`) as `%XX`, so that a printed name is one line
+/// and can be turned back with [`EntryPath::parse`].
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct EntryPath(Vec<u8>);
 
@@ -80,7 +81,7 @@ impl fmt::Display for EntryPath {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         for chunk in self.0.utf8_chunks() {
             for character in chunk.valid().chars() {
-                if character == '%' || character.is_control() {
+                if character == '%' || must_not_show(character) {
                     let mut buffer = [0; 4];
                     for byte in character.encode_utf8(&mut buffer).bytes() {
                         write!(out, "%{byte:02X}")?;
@@ -95,6 +96,12 @@ impl fmt::Display for EntryPath {
         }
         Ok(())
     }
+}
+
+/// Control characters, line and paragraph separators, and what Unicode calls bidirectional formatting.
+fn must_not_show(character: char) -> bool {
+    character.is_control()
+        || matches!(character, '\u{61c}' | '\u{200e}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 impl fmt::Debug for EntryPath {

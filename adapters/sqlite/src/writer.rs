@@ -220,6 +220,9 @@ impl SqliteWriter {
     /// The one SQLite transaction that makes everything true. Nothing in memory changes before it succeeded, so it can
     /// be asked for again.
     fn commit_open(&self, open: &Open) -> Result<()> {
+        if reach(Failpoint::CommitBegun) {
+            return Err(PortError::new(ErrorKind::Transient, "commit transaction", self.subject(), "failpoint"));
+        }
         self.handle.write("commit transaction", Sync::Durable, |transaction| {
             if transactions::check(transaction, "commit transaction", &self.claim)? == self.number {
                 return Ok(());

@@ -36,7 +36,9 @@ fn a_foreign_database_is_refused_and_left_as_it_is() {
     let place = Place::new();
     rusqlite::Connection::open(place.path()).unwrap().execute_batch("CREATE TABLE records (a)").unwrap();
     let before = std::fs::read(place.path()).unwrap();
-    assert_eq!(refusal(&place.path()).kind, ErrorKind::Configuration);
+    let error = refusal(&place.path());
+    assert_eq!(error.kind, ErrorKind::Configuration);
+    assert!(error.to_string().contains("no event log"), "{error}");
     assert!(std::fs::read(place.path()).unwrap() == before);
 }
 

@@ -194,6 +194,11 @@ impl Example {
         self.directory.path().join("config").join(file)
     }
 
+    /// A place beside the configuration's directory.
+    pub(super) fn beside(&self, place: &str) -> PathBuf {
+        self.directory.path().join(place)
+    }
+
     /// Writes a file of the configuration.
     pub(super) fn write(&self, file: &str, text: &str) {
         let path = self.path(file);

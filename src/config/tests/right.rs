@@ -9,8 +9,9 @@ use super::example::{BRIDGE_FILE, DEPARTMENT_FILE, Example};
 use crate::capture::readiness::ChecksumAlgorithm;
 use crate::config::problems::Gathered;
 use crate::config::section::Source;
-use crate::config::settings::{Corrections, LogSettings, Repeat, SequenceReset};
+use crate::config::settings::LogSettings;
 use crate::config::{layout, load};
+use crate::domain::policy::{Corrections, Repeat, SequenceReset};
 use crate::layout::spec::{Align, Encoding, FieldKind, KindSpec, Presence, Terminator};
 use crate::mapping::spec::{FieldRef, ValueSpec};
 
@@ -30,10 +31,10 @@ fn the_example_of_the_reference_loads() {
     let example = Example::new();
     let settings = example.load().unwrap_or_else(|problems| panic!("{problems}"));
     assert_eq!(settings.name, "example");
-    assert_eq!(settings.state, example.path("../var/state"));
+    assert_eq!(settings.state, example.beside("var/state"));
     assert_eq!(settings.takeover_after, Duration::from_secs(30));
     assert!(matches!(&settings.log, LogSettings::Embedded { path } if *path == settings.state.join("events.sqlite")));
-    assert_eq!(settings.shares["estate"].root, example.path("../var/estate"));
+    assert_eq!(settings.shares["estate"].root, example.beside("var/estate"));
     assert!(settings.shares["estate"].notify && !settings.shares["estate"].require_mount);
     assert_eq!(settings.events["BidProcessed"].topic, "dropbridge.BidProcessed");
     assert_eq!(settings.events["BidProcessed"].partitions, 4);
@@ -169,7 +170,7 @@ fn a_fixed_width_layout_is_read() {
         "name = \"wide\"\nversion = 2\nkind = \"fixed-width\"\nencoding = \"cp1252\"\nterminator = \"crlf\"\n\
          fixed_width = { record_bytes = 12 }\n[[record]]\nname = \"row\"\nfield = [\n\
          { name = \"amount\", type = \"decimal\", scale = 2, implied = true, start = 1, width = 6, pad = \"0\" },\n\
-         { name = \"day\", type = \"date\", format = \"YYMMDD\", start = 7, width = 6, align = \"left\",\n\
+         { name = \"day\", type = \"date\", format = \"YYMMDD\", start = 7, width = 6, align = \"left\", \
          optional = true } ]\n",
     );
     let gathered = Gathered::default();

@@ -27,6 +27,18 @@ fn only_a_whole_trailer_at_the_end_counts() {
 }
 
 #[test]
+fn another_record_that_looks_like_it_does_not_count() {
+    let layout = compiled(with(delimited(), |spec| {
+        spec.records.iter_mut().for_each(|record| record.fields[0].kind = FieldKind::Text);
+        spec.records[1].fields.remove(2);
+    }));
+    assert!(layout.ends_with_trailer(b"T|1|0.00\n"));
+    assert!(!layout.ends_with_trailer(b"B|1|0.00\n"));
+    let too_long = format!("T|{}|0.00\n", "1".repeat(200));
+    assert!(!layout.ends_with_trailer(too_long.as_bytes()));
+}
+
+#[test]
 fn the_terminator_counts_where_it_is_stated() {
     let file = b"H|20260131\nT|0|0.00\n";
     for (presence, whole, without) in

@@ -91,7 +91,12 @@ pub(super) fn delimited() -> LayoutSpec {
 /// Type in byte 1, records of 24 bytes, a filler before the amount of a bid.
 pub(super) fn fixed_width() -> LayoutSpec {
     let records = vec![
-        record("header", Role::Header, Some("H"), vec![at(1, 1, constant("H")), at(2, 6, field("run_date", date("YYMMDD")))]),
+        record(
+            "header",
+            Role::Header,
+            Some("H"),
+            vec![at(1, 1, constant("H")), at(2, 6, field("run_date", date("YYMMDD")))],
+        ),
         record(
             "bid",
             Role::Detail,
@@ -107,7 +112,11 @@ pub(super) fn fixed_width() -> LayoutSpec {
             "trailer",
             Role::Trailer,
             Some("T"),
-            vec![at(1, 1, constant("T")), at(2, 4, field("bids", FieldKind::Integer)), at(6, 9, field("total", implied(2)))],
+            vec![
+                at(1, 1, constant("T")),
+                at(2, 4, field("bids", FieldKind::Integer)),
+                at(6, 9, field("total", implied(2))),
+            ],
         ),
     ];
     LayoutSpec {
@@ -120,7 +129,8 @@ pub(super) fn fixed_width() -> LayoutSpec {
 
 /// `id,name`, after a line that says so; commas, CR LF, an optional byte order mark.
 pub(super) fn table() -> LayoutSpec {
-    let kind = KindSpec::Delimited { delimiter: b',', quote: Some(b'"'), quoting: Quoting::Minimal, column_names: true };
+    let kind =
+        KindSpec::Delimited { delimiter: b',', quote: Some(b'"'), quoting: Quoting::Minimal, column_names: true };
     let fields = vec![field("id", FieldKind::Integer), optional("full name", FieldKind::Text)];
     LayoutSpec {
         terminator: Terminator::CrLf,

@@ -32,6 +32,13 @@ fn each_problem_names_its_key() {
         (|spec| spec.records[1].fields[2].start = Some(1), "record[2].field[3].start"),
         (|spec| spec.records[1].fields[2].pad = Some(b' '), "record[2].field[3].pad"),
         (|spec| spec.records[1].fields[1].align = Some(Align::Left), "record[2].field[2].align"),
+        (
+            |spec| {
+                spec.records[1].fields[2].width = Some(5);
+                spec.records[1].fields[2].pad = Some(b'|');
+            },
+            "record[2].field[3].pad",
+        ),
         (|spec| spec.records[0].fields[1].kind = date("YYYYMM"), "record[1].field[2].format"),
         (|spec| spec.records[0].fields[1].width = Some(9), "record[1].field[2].width"),
         (|spec| spec.records[1].fields[3].kind = decimal(39), "record[2].field[4].scale"),
@@ -68,6 +75,7 @@ fn each_problem_names_its_key() {
         (|spec| spec.discriminator = Some(DiscriminatorSpec::Column(1)), "delimited.column_names"),
         (|spec| spec.records[0].role = Role::Header, "record[1].role"),
         (|spec| spec.records.clear(), "record"),
+        (|spec| spec.records[0].fields[0].name.insert(0, '\u{feff}'), "record[1].field[1].name"),
         (
             |spec| {
                 spec.encoding = Encoding::Latin1;
@@ -76,7 +84,8 @@ fn each_problem_names_its_key() {
             "record[1].field[2].name",
         ),
     ];
-    for (spec, changes) in [(delimited(), delimited_changes), (fixed_width(), fixed_changes), (table(), table_changes)] {
+    for (spec, changes) in [(delimited(), delimited_changes), (fixed_width(), fixed_changes), (table(), table_changes)]
+    {
         for (index, (change, key)) in changes.iter().enumerate() {
             let found = keys(with(spec.clone(), change));
             assert!(found.iter().any(|found| found == key), "change {index}: {key} is not among {found:?}");
@@ -105,7 +114,8 @@ fn all_problems_come_at_once() {
         spec.records[2].name = String::new();
     });
     let found = keys(spec);
-    for key in ["name", "record[1].field[2].format", "record[2].field[2].start", "record[3].name", "control[1].equals"] {
+    for key in ["name", "record[1].field[2].format", "record[2].field[2].start", "record[3].name", "control[1].equals"]
+    {
         assert!(found.iter().any(|found| found == key), "{key} is not among {found:?}");
     }
 }

@@ -1,4 +1,4 @@
-//! The point between the request to commit and its answer, for crash tests.
+//! The points before a commit and between its request and its answer, for crash tests.
 //!
 //! An interceptor of librdkafka is told when a request was written to its socket; the answer cannot have been read
 //! then.
@@ -9,12 +9,26 @@ use std::sync::atomic::Ordering;
 
 use dropbridge_port::failpoint::{Failpoint, reach};
 use rdkafka_sys::bindings::{self as c, rd_kafka_conf_t, rd_kafka_resp_err_t, rd_kafka_t};
-use rdkafka_sys::types::RDKafkaApiKey;
+use rdkafka_sys::types::{RDKafkaApiKey, RDKafkaErrorCode as Code};
 
-use super::client::Shared;
+use super::client::{Client, Shared};
+use crate::errors::Failure;
 
 const NAME: &std::ffi::CStr = c"dropbridge";
 const NO_ERROR: rd_kafka_resp_err_t = rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR;
+
+/// Passes the point before a commit, and lets the next `EndTxn` request count as one. The broker has taken all records
+/// by then: what comes next on the wire is the request, so that a test can stop the broker before that alone.
+///
+/// # Errors
+/// A timeout, where the point asks for a failure: nothing was sent, and the commit may be asked for again.
+pub(super) fn arm(client: &Client) -> Result<(), Failure> {
+    client.shared().committing.store(true, Ordering::SeqCst);
+    if reach(Failpoint::CommitBegun) {
+        return Err(Failure::new(Code::OperationTimedOut as i32, Failpoint::CommitBegun.name()));
+    }
+    Ok(())
+}
 
 /// Watches the clients made from this configuration.
 ///

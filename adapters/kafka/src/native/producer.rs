@@ -188,7 +188,11 @@ impl Producer {
 
     pub(crate) fn commit(&self, timeout: Duration) -> Result<(), Failure> {
         #[cfg(feature = "failpoints")]
-        self.client.shared().committing.store(true, std::sync::atomic::Ordering::SeqCst);
+        {
+            // What is not taken in time is the commit's to complain about.
+            let _answer = self.flush(timeout);
+            super::commit_sent::arm(&self.client)?;
+        }
         // SAFETY: the client is alive.
         let error = unsafe { c::rd_kafka_commit_transaction(self.client.handle(), raw::milliseconds(timeout)) };
         check(&self.client, error)

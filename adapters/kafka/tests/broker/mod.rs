@@ -2,11 +2,13 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, dead_code, unreachable_pub)]
 
 use std::collections::BTreeMap;
+use std::io::Write;
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use dropbridge_conformance::event_log::Bench;
+use dropbridge_conformance::event_log::bench::wait_until;
 use dropbridge_kafka::{KafkaLog, KafkaSettings};
 use dropbridge_port::{EventLog, OutgoingRecord};
 
@@ -22,7 +24,8 @@ pub fn variable(name: &str) -> Option<String> {
     let disallowed = std::env::var("CI").is_ok_and(|value| value == "true")
         || std::env::var_os("DROPBRIDGE_TEST_DISALLOW_SKIP").is_some();
     assert!(!disallowed, "{message}");
-    eprintln!("{message}");
+    // Not by `eprintln!`: what a test prints by that is shown only when it fails.
+    std::io::stderr().write_all(format!("{message}\n").as_bytes()).unwrap();
     None
 }
 
@@ -106,10 +109,13 @@ impl PrivateNode {
         KafkaBench::at(self.exports["DROPBRIDGE_TEST_KAFKA"].clone())
     }
 
-    /// `kill -9`.
+    /// `kill -9`; when this returns, it is dead.
     pub fn kill(&self) {
         let pid = std::fs::read_to_string(&self.exports["DROPBRIDGE_TEST_KAFKA_PID_FILE"]).unwrap();
         assert!(Command::new("kill").args(["-9", pid.trim()]).status().unwrap().success());
+        // The command line of a dead process is empty, or not there any more.
+        let command_line = format!("/proc/{}/cmdline", pid.trim());
+        wait_until("the broker is dead", || std::fs::read(&command_line).map_or(true, |line| line.is_empty()));
     }
 
     /// Starts it again with its data, on its port, and waits until it answers.

@@ -1,0 +1,206 @@
+//! `dropbridge check`.
+
+use std::path::Path;
+
+use clap::Args;
+use dropbridge_port::{ErrorKind, ListRequest, TopicSpec, TopicState};
+use serde::Serialize;
+
+use super::output::counted;
+use super::{Answer, Output};
+use crate::capture::selection::Named;
+use crate::config;
+use crate::config::settings::LogSettings;
+use crate::inbound::slot::verify_genesis;
+use crate::ledger::DropState;
+use crate::ledger::replay::{read_control, read_ledger};
+use crate::runner::read_witness;
+use crate::wiring::Bridge;
+
+/// Arguments of `check`.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  dropbridge check --config /etc/dropbridge/bridge.toml\n\n\
+    Exit code 0: ready to run. 1: something is wrong, all of it is listed. 2: the configuration cannot be used.")]
+pub(super) struct CheckArguments {}
+
+/// One thing that was looked at.
+#[derive(Debug, Serialize)]
+struct Finding {
+    subject: String,
+    ok: bool,
+    message: String,
+}
+
+/// Runs it.
+///
+/// # Errors
+/// Configuration that cannot be used.
+pub(super) fn run(config: &Path, _arguments: &CheckArguments, output: Output) -> anyhow::Result<Answer> {
+    let settings = config::load(config)?;
+    let mut findings = Findings::default();
+    findings.fine("configuration", format!("{}: {} feeds", config.display(), settings.feeds.len()));
+    // Opening an embedded log would make it, and a check writes nothing.
+    let missing = match &settings.log {
+        LogSettings::Embedded { path } if !path.exists() => Some(path.display().to_string()),
+        _ => None,
+    };
+    let opened = if missing.is_some() { Bridge::without_log(settings) } else { Bridge::open(settings) };
+    match opened {
+        Ok(bridge) => {
+            match missing {
+                Some(path) => findings.wrong("event log", format!("{path} is not there: `dropbridge init` makes it")),
+                None => check_log(&bridge, &mut findings),
+            }
+            check_store(&bridge, &mut findings);
+            for plan in &bridge.feeds {
+                check_feed(&bridge, plan, &mut findings);
+            }
+        }
+        Err(error) => findings.wrong("bridge", format!("{error:#}")),
+    }
+    let mut rows = Vec::new();
+    for finding in &findings.all {
+        output.object(finding)?;
+        let mark = if finding.ok { "ok" } else { "PROBLEM" };
+        rows.push(vec![mark.to_owned(), finding.subject.clone(), finding.message.clone()]);
+    }
+    output.table(&["", "what", "found"], rows)?;
+    let problems = findings.all.iter().filter(|finding| !finding.ok).count();
+    output.line(if problems == 0 { "ready to run".to_owned() } else { counted(problems as u64, "problem") })?;
+    Ok(if problems == 0 { Answer::Fine } else { Answer::No })
+}
+
+#[derive(Default)]
+struct Findings {
+    all: Vec<Finding>,
+}
+
+impl Findings {
+    fn fine(&mut self, subject: impl Into<String>, message: impl Into<String>) {
+        self.all.push(Finding { subject: subject.into(), ok: true, message: message.into() });
+    }
+
+    fn wrong(&mut self, subject: impl Into<String>, message: impl Into<String>) {
+        self.all.push(Finding { subject: subject.into(), ok: false, message: message.into() });
+    }
+}
+
+fn check_log(bridge: &Bridge, findings: &mut Findings) {
+    let context = &bridge.context;
+    let specs = context.topics.specs();
+    let names: Vec<&str> = specs.iter().map(|spec| spec.name.as_str()).collect();
+    let states = match context.log.topics(&names) {
+        Ok(states) => states,
+        Err(error) => return findings.wrong("event log", error.to_string()),
+    };
+    findings.fine("event log", context.log.address());
+    if states.is_empty() {
+        return findings.wrong("topics", "none is there: run `dropbridge init`");
+    }
+    let mut good = 0;
+    for spec in &specs {
+        match states.iter().find(|state| state.name == spec.name) {
+            None => findings.wrong(&spec.name, "the topic is missing: run `dropbridge init`"),
+            Some(state) => match wrong_with(spec, state) {
+                Some(problem) => findings.wrong(&spec.name, problem),
+                None => good += 1,
+            },
+        }
+    }
+    findings.fine("topics", format!("{good} of {} are as they should be", specs.len()));
+    check_past(bridge, findings);
+}
+
+fn wrong_with(spec: &TopicSpec, state: &TopicState) -> Option<String> {
+    if state.partitions != spec.partitions {
+        return Some(format!(
+            "it has {} partitions, the configuration says {}: changing that moves keys to other partitions",
+            state.partitions, spec.partitions
+        ));
+    }
+    if let Some(cleanup) = state.cleanup.as_deref().filter(|cleanup| *cleanup != spec.cleanup.as_str()) {
+        return Some(format!(
+            "its cleanup.policy is {cleanup}, {} is needed: records would be lost",
+            spec.cleanup.as_str()
+        ));
+    }
+    match (spec.replication, state.replication) {
+        (Some(wanted), Some(is)) if is < wanted => Some(format!("it has {is} copies, the configuration says {wanted}")),
+        _ => None,
+    }
+}
+
+fn check_past(bridge: &Bridge, findings: &mut Findings) {
+    let context = &bridge.context;
+    let control = match read_control(&*context.log, &context.topics) {
+        Ok(control) => control,
+        Err(error) => return findings.wrong("control topic", error.to_string()),
+    };
+    let witness = read_witness(&bridge.settings.state).unwrap_or_default();
+    let genesis = match verify_genesis(&control, witness.as_deref(), context) {
+        Ok(genesis) => genesis,
+        Err(error) => return findings.wrong("genesis", error.to_string()),
+    };
+    findings.fine("genesis", format!("{} of {}", genesis.id, genesis.created_at.local()));
+    for plan in &bridge.feeds {
+        if !control.baselines.contains_key(plan.id()) {
+            findings.wrong(plan.id(), "it has no baseline and will not run: `dropbridge init --baseline …`");
+        }
+    }
+    match read_ledger(&*context.log, &context.topics, 0, &genesis) {
+        Err(error) => findings.wrong("ledger", error.to_string()),
+        Ok(index) => {
+            let all = index.all();
+            let open = all.iter().filter(|entry| entry.state.is_open()).count();
+            findings.fine("ledger", format!("{}, {open} waiting for a person", counted(all.len() as u64, "drop")));
+            for entry in all {
+                if matches!(entry.state, DropState::Publishing { .. })
+                    && !bridge.feeds.iter().any(|plan| plan.id() == entry.feed)
+                {
+                    let message = format!("`{}` is half published, and its feed is not configured any more", entry.key);
+                    findings.wrong(&entry.feed, message);
+                }
+            }
+        }
+    }
+}
+
+fn check_store(bridge: &Bridge, findings: &mut Findings) {
+    let path = &bridge.settings.store;
+    match std::fs::metadata(path) {
+        Ok(metadata) if !metadata.is_dir() => findings.wrong("store", format!("{} is no directory", path.display())),
+        Ok(_) => match rustix::fs::access(path, rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK) {
+            Ok(()) => findings.fine("store", path.display().to_string()),
+            Err(error) => findings.wrong("store", format!("{} cannot be written: {error}", path.display())),
+        },
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            findings.wrong("store", format!("{} is not there: `dropbridge init` makes it", path.display()));
+        }
+        Err(error) => findings.wrong("store", format!("{}: {error}", path.display())),
+    }
+}
+
+fn check_feed(bridge: &Bridge, plan: &crate::inbound::plan::FeedPlan, findings: &mut Findings) {
+    let share = match bridge.share(&plan.settings) {
+        Ok(share) => share,
+        Err(error) => return findings.wrong(plan.id(), format!("{error:#}")),
+    };
+    match share.list(ListRequest { recursive: plan.settings.recursive }) {
+        Err(error) => findings.wrong(plan.id(), error.to_string()),
+        Ok(listing) => {
+            let names = listing.entries.iter().map(|entry| entry.path.file_name());
+            let fitting: Vec<bool> =
+                names.map(|name| matches!(plan.selection.classify(name), Named::Entry(_))).collect();
+            let entries = fitting.iter().filter(|fits| **fits).count();
+            let unreadable =
+                listing.entries.iter().zip(fitting).filter(|(_, fits)| *fits).find_map(|(entry, _)| {
+                    share.open(&entry.path).err().filter(|error| error.kind == ErrorKind::Refused)
+                });
+            match unreadable {
+                Some(error) => findings.wrong(plan.id(), error.to_string()),
+                None => findings
+                    .fine(plan.id(), format!("{}: {} of the feed", share.address(), counted(entries as u64, "file"))),
+            }
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! `dropbridge init`.
+
+use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::json;
+
+use super::{Answer, Output};
+use crate::domain::BusinessDate;
+use crate::inbound::baseline::BaselinePolicy;
+use crate::inbound::slot::Context;
+use crate::ledger::topics::SLOTS;
+use crate::runner::{give_baselines, set_up, without_baseline};
+use crate::wiring::Bridge;
+
+/// Arguments of `init`.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  dropbridge init --baseline from=2026-01-31\n\n\
+    Running it again is safe: it makes what is missing, and gives feeds that are new their baseline.")]
+pub(super) struct InitArguments {
+    /// What becomes of the files that are there already: `skip` records them and publishes none, `take` publishes all,
+    /// `from=YYYY-MM-DD` publishes those of that business date and later.
+    #[arg(long, default_value = "skip", value_parser = parse_policy, value_name = "POLICY")]
+    baseline: BaselinePolicy,
+    /// Only print what an administrator has to set up on a cluster where we may not: topics and access rights.
+    #[arg(long)]
+    plan: bool,
+}
+
+fn parse_policy(text: &str) -> Result<BaselinePolicy, String> {
+    match text.split_once('=') {
+        None if text == "skip" => Ok(BaselinePolicy::Skip),
+        None if text == "take" => Ok(BaselinePolicy::Take),
+        Some(("from", date)) => {
+            BusinessDate::parse(date).map(BaselinePolicy::From).ok_or_else(|| format!("`{date}` is no date YYYY-MM-DD"))
+        }
+        _ => Err("use skip, take or from=YYYY-MM-DD".to_owned()),
+    }
+}
+
+/// Runs it.
+///
+/// # Errors
+/// Of the log and the shares.
+pub(super) fn run(bridge: &Bridge, arguments: &InitArguments, output: Output) -> anyhow::Result<Answer> {
+    let context = &bridge.context;
+    let specs = context.topics.specs();
+    if arguments.plan {
+        let ids: Vec<String> = (0..SLOTS).map(|slot| Context::transactional_id(&bridge.settings.name, slot)).collect();
+        let mut ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+        let commands = format!("{}-*", super::requests::transactional_id_prefix(&bridge.settings.name));
+        ids.push(&commands);
+        let steps = context.log.plan(&specs, &ids, &[]);
+        if steps.is_empty() {
+            output.line("nothing has to be set up for this log: `dropbridge init` makes it")?;
+        }
+        for line in steps {
+            output.line(&line)?;
+            output.object(&json!({ "step": line }))?;
+        }
+        return Ok(Answer::Fine);
+    }
+    let (genesis, new) = set_up(bridge)?;
+    output.line(format!(
+        "{} `{}` on {} ({} topics, genesis {})",
+        if new { "initialised" } else { "already initialised:" },
+        bridge.settings.name,
+        context.log.address(),
+        specs.len(),
+        genesis.id
+    ))?;
+    baselines(bridge, arguments.baseline, output)
+}
+
+fn baselines(bridge: &Bridge, policy: BaselinePolicy, output: Output) -> anyhow::Result<Answer> {
+    let wanting = without_baseline(bridge)?;
+    if wanting.is_empty() {
+        output.line("every feed has its baseline")?;
+        return Ok(Answer::Fine);
+    }
+    let bar = if output.shows_progress() { ProgressBar::new(wanting.len() as u64) } else { ProgressBar::hidden() };
+    bar.set_style(ProgressStyle::with_template("{bar:30} {pos}/{len} feeds  {msg}")?);
+    let mut rows = Vec::new();
+    let mut answer = Answer::Fine;
+    give_baselines(bridge, &wanting, policy, &mut |plan, outcome| {
+        bar.set_message(plan.id().to_owned());
+        let (entries, remark) = match outcome {
+            Ok(entries) => (Some(entries), String::new()),
+            Err(error) => {
+                answer = Answer::No;
+                (None, format!("{error:#}"))
+            }
+        };
+        output
+            .object(&json!({ "feed": plan.id(), "policy": policy.describe(), "entries": entries, "error": remark }))?;
+        let recorded = entries.map_or_else(|| "-".to_owned(), |entries| entries.to_string());
+        rows.push(vec![plan.id().to_owned(), policy.describe(), recorded, remark]);
+        bar.inc(1);
+        Ok(())
+    })?;
+    bar.finish_and_clear();
+    output.table(&["feed", "baseline", "files recorded, not published", "problem"], rows)?;
+    if answer == Answer::No {
+        output.line("a feed without baseline is not run: fix its problem and run `init` again")?;
+    }
+    Ok(answer)
+}

@@ -1,0 +1,141 @@
+//! What is written for a file: events, manifest, reject, ledger entry, and the end of a request.
+
+use dropbridge_port::{ErrorKind, OutgoingRecord, PortError, Result};
+
+use super::Publisher;
+use crate::domain::ContentHash;
+use crate::domain::event::CONTENT_TYPE;
+use crate::inbound::manifest::{self, FileSummary, Manifest, ManifestStatus, RejectRecord};
+use crate::inbound::prepare::{Outcome, Prepared, whole_file};
+use crate::layout::{Reject, RejectCode};
+use crate::ledger::control::Request;
+use crate::ledger::entry::{EventRange, FORMAT};
+use crate::ledger::{DropState, LedgerEntry};
+
+/// The header of events.
+const EVENT_HEADER: (&str, &[u8]) = ("content-type", CONTENT_TYPE.as_bytes());
+
+impl Publisher {
+    /// The manifest of a whole file; answers its ledger entry, still to be sent.
+    pub(in crate::inbound) fn send_published(
+        &mut self,
+        file: &Prepared,
+        ranges: Vec<EventRange>,
+    ) -> Result<LedgerEntry> {
+        let Outcome::Events { file: summary, records, events, .. } = &file.outcome else {
+            return Err(PortError::new(ErrorKind::Bug, "publish", &file.entry.path, "a file without events"));
+        };
+        let mut manifest = self.manifest(file, ManifestStatus::Complete, *events, ranges.clone());
+        manifest.file = Some(FileSummary::clone(summary));
+        self.send_manifest(&manifest)?;
+        let (revision, supersedes) = (file.revision, file.supersedes);
+        let state = DropState::Published { records: *records, events: *events, revision, supersedes, ranges };
+        Ok(self.entry_of(file, state))
+    }
+
+    pub(in crate::inbound) fn manifest(
+        &self,
+        file: &Prepared,
+        status: ManifestStatus,
+        events: u64,
+        ranges: Vec<EventRange>,
+    ) -> Manifest {
+        Manifest {
+            format: manifest::FORMAT,
+            feed: file.plan.id().to_owned(),
+            department: file.plan.settings.department.clone(),
+            key: file.identity.key.clone(),
+            sha256: file.hash.unwrap_or_else(|| ContentHash::of(b"")),
+            entry: file.entry.clone(),
+            business_date: file.identity.facts.business_date,
+            sequence: file.identity.facts.sequence.clone(),
+            revision: file.revision,
+            supersedes: file.supersedes,
+            status,
+            events,
+            ranges,
+            file: None,
+            recorded_at: self.slot.context().clock.now(),
+        }
+    }
+
+    pub(in crate::inbound) fn send_manifest(&mut self, manifest: &Manifest) -> Result<()> {
+        let topic = self.slot.context().topics.manifests.clone();
+        let key = format!("{} {} {}", manifest.feed, manifest.key, manifest.sha256);
+        self.slot.send_own(&topic, 0, &key, Some(manifest))
+    }
+
+    pub(in crate::inbound) fn send_reject(&mut self, file: &Prepared, state: &DropState) -> Result<()> {
+        let vanished;
+        let reject: &Reject = match state {
+            DropState::Quarantined { reject, .. } => reject,
+            DropState::Vanished => {
+                vanished = whole_file(RejectCode::Vanished, "the file disappeared before it could be read");
+                &vanished
+            }
+            _ => return Ok(()),
+        };
+        let record = RejectRecord {
+            format: manifest::FORMAT,
+            feed: file.plan.id(),
+            department: &file.plan.settings.department,
+            key: &file.identity.key,
+            sha256: file.hash,
+            entry: &file.entry,
+            reject,
+            recorded_at: self.slot.context().clock.now(),
+        };
+        let topic = self.slot.context().topics.rejects.clone();
+        self.slot.send_own(&topic, 0, file.plan.id(), Some(&record))
+    }
+
+    pub(in crate::inbound) fn send_request_done(&mut self, file: &Prepared) -> Result<()> {
+        match &file.request {
+            Some(asked) => self.send_request_end(&asked.id),
+            None => Ok(()),
+        }
+    }
+
+    pub(in crate::inbound) fn send_request_end(&mut self, id: &str) -> Result<()> {
+        let topic = self.slot.context().topics.control.clone();
+        let partition = crate::ledger::topics::REQUEST_PARTITION;
+        self.slot.send_own::<Request>(&topic, partition, &Request::record_key(id), None)
+    }
+
+    pub(in crate::inbound) fn repeated(&self, file: &Prepared) -> Option<LedgerEntry> {
+        let context = self.slot.context();
+        let ledger = context.ledger();
+        let mut entry = ledger.drop_with(file.plan.id(), &file.identity.key, file.hash?)?.clone();
+        entry.repeats += 1;
+        entry.entry = file.entry.clone();
+        entry.recorded_at = context.clock.now();
+        Some(entry)
+    }
+
+    pub(in crate::inbound) fn entry_of(&self, file: &Prepared, state: DropState) -> LedgerEntry {
+        LedgerEntry {
+            format: FORMAT,
+            feed: file.plan.id().to_owned(),
+            department: file.plan.settings.department.clone(),
+            key: file.identity.key.clone(),
+            sha256: file.hash,
+            entry: file.entry.clone(),
+            business_date: file.identity.facts.business_date,
+            sequence: file.identity.facts.sequence.clone(),
+            generation: file.identity.generation,
+            state,
+            repeats: 0,
+            recorded_at: self.slot.context().clock.now(),
+        }
+    }
+}
+
+/// A record of an event topic.
+pub(in crate::inbound) const fn event_record<'a>(
+    topic: &'a str,
+    key: &'a [u8],
+    value: &'a [u8],
+    tag: u32,
+) -> OutgoingRecord<'a> {
+    OutgoingRecord { topic, partition: None, key: Some(key), value: Some(value), headers: &[EVENT_HEADER], tag }
+}
