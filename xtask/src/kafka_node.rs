@@ -38,6 +38,38 @@ pub(crate) struct StartOptions {
     pub(crate) keep_data: bool,
     /// The port of the plain listener.
     pub(crate) port: Option<u16>,
+    /// The process for which it is started, and with which it must end.
+    pub(crate) owner: Option<u32>,
+}
+
+/// Says to those who start nodes below `cargo xtask test` whose nodes they are.
+pub(crate) const OWNER_VARIABLE: &str = "DROPBRIDGE_TEST_NODE_OWNER";
+
+/// The owner of nodes that this process starts.
+pub(crate) fn owner_from_environment() -> Option<u32> {
+    std::env::var(OWNER_VARIABLE).ok()?.parse().ok()
+}
+
+/// Stops and removes the nodes of one owner.
+pub(crate) fn remove_owned_by(owner: u32) -> Result<()> {
+    remove_where(|node| node.owner() == Some(owner))
+}
+
+/// Stops and removes the nodes whose owner is gone: it was killed, and could not do it.
+pub(crate) fn remove_orphans() -> Result<()> {
+    remove_where(|node| node.owner().is_some_and(|owner| !Path::new(&format!("/proc/{owner}")).exists()))
+}
+
+fn remove_where(condition: impl Fn(&KafkaNode) -> bool) -> Result<()> {
+    let Ok(listing) = fs::read_dir(workspace::kafka().join("nodes")) else { return Ok(()) };
+    for entry in listing {
+        let Ok(node) = KafkaNode::named(&entry?.file_name().to_string_lossy()) else { continue };
+        if condition(&node) {
+            node.stop()?;
+            node.remove()?;
+        }
+    }
+    Ok(())
 }
 
 /// A node by its name, running or not.
@@ -81,7 +113,7 @@ impl KafkaNode {
         programs::require("java", "Apache Kafka cannot be started")?;
         let jars = kafka_jars::bring()?;
         if !(options.keep_data && self.directory.join("ports").exists()) {
-            self.prepare(&jars, options.port)?;
+            self.prepare(&jars, options)?;
         } else if let Some(port) = options.port {
             ensure!(port == self.ports()?.plain, "Kafka node `{}` has its data on another port than {port}", self.name);
         }
@@ -155,6 +187,10 @@ impl KafkaNode {
         if is_ours { Pid::from_raw(pid) } else { None }
     }
 
+    fn owner(&self) -> Option<u32> {
+        fs::read_to_string(self.directory.join("owner")).ok()?.trim().parse().ok()
+    }
+
     fn properties_file(&self) -> PathBuf {
         self.directory.join("server.properties")
     }
@@ -169,11 +205,14 @@ impl KafkaNode {
     }
 
     /// Makes the directory anew: ports, certificates, settings, formatted storage.
-    fn prepare(&self, jars: &Path, port: Option<u16>) -> Result<()> {
+    fn prepare(&self, jars: &Path, options: StartOptions) -> Result<()> {
         self.remove()?;
         fs::create_dir_all(&self.directory).with_context(|| format!("create {}", self.directory.display()))?;
+        if let Some(owner) = options.owner {
+            fs::write(self.directory.join("owner"), format!("{owner}\n"))?;
+        }
         certificates::make(&self.directory.join("tls"))?;
-        let ports = free_ports(port)?;
+        let ports = free_ports(options.port)?;
         fs::write(self.directory.join("log4j2.properties"), LOGGING)?;
         fs::write(self.properties_file(), self.properties(ports))?;
         self.format(jars)?;

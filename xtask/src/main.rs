@@ -1,10 +1,15 @@
 //! The project's own tooling: `cargo xtask <command>`.
 
+mod cargo_test;
 mod certificates;
+mod interrupt;
 mod kafka_jars;
 mod kafka_node;
 mod kafka_protocol;
+mod licences;
 mod programs;
+mod sabotage;
+mod test;
 mod workspace;
 
 use std::process::ExitCode;
@@ -23,6 +28,15 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Starts Apache Kafka, runs every test of the workspace with it, and stops it
+    Test {
+        /// Run only tests whose names contain this
+        filter: Option<String>,
+    },
+    /// Checks the licences of all dependencies, and that none is there in two versions
+    Licences,
+    /// Breaks the bridge in three ways, and checks that a test notices each
+    Sabotage,
     /// Starts, stops or shows a real Apache Kafka for tests
     Kafka {
         #[command(subcommand)]
@@ -77,6 +91,9 @@ fn main() -> ExitCode {
 
 fn run(command: Command) -> Result<ExitCode> {
     match command {
+        Command::Test { filter } => test::run(filter.as_deref()),
+        Command::Licences => licences::run(),
+        Command::Sabotage => sabotage::run(),
         Command::Kafka { action } => kafka(action),
     }
 }
@@ -85,7 +102,7 @@ fn kafka(action: KafkaAction) -> Result<ExitCode> {
     match action {
         KafkaAction::Start { node, keep_data, port } => {
             let node = KafkaNode::named(&node.name)?;
-            node.start(StartOptions { keep_data, port })?;
+            node.start(StartOptions { keep_data, port, owner: kafka_node::owner_from_environment() })?;
             print_exports(&node)?;
         }
         KafkaAction::Stop { node, remove } => {

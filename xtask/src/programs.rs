@@ -15,12 +15,13 @@ struct Program {
     without: &'static str,
 }
 
-const PROGRAMS: [Program; 6] = [
+const PROGRAMS: [Program; 7] = [
     Program { name: "java", package: "default-jre-headless", without: "everything that needs Apache Kafka" },
     Program { name: "mvn", package: "maven", without: "everything that needs Apache Kafka" },
     Program { name: "openssl", package: "openssl", without: "everything that needs Apache Kafka" },
     Program { name: "kcat", package: "kcat", without: "counting what was published by an independent consumer" },
     Program { name: "sqlite3", package: "sqlite3", without: "reading the embedded log with another program" },
+    Program { name: "python3", package: "python3", without: "expectations of the fixtures by an independent reader" },
     Program { name: "strace", package: "strace", without: "the order of system calls when bytes are made durable" },
 ];
 
