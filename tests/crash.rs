@@ -32,7 +32,8 @@ struct Scenario {
 /// Small files. Which of them share a transaction is a matter of time. On Kafka they gather while the bridge starts; on
 /// the embedded log the first is held up by a failure, so that the others gather behind it and share the next one.
 const SMALL: Scenario = Scenario {
-    transaction: "",
+    // Two transactions at least, however the files happen to come together.
+    transaction: "max_files = 2",
     drop_files: |account, site| (0..3).for_each(|_| account.drop_orders(site, 3)),
     passes: &[
         (EntryOpened, 3),

@@ -271,7 +271,8 @@ fn check(script: &str, interpreter: &str, needs: &str) {
 }
 
 /// Cases whose file cannot be written again from its events yet, and why.
-const NOT_EXACT: [(&str, &str); 0] = [];
+const NOT_EXACT: [(&str, &str); 1] =
+    [("public_works/bids/typical-day", "the clerks' notes are in `ignore`: no event carries them")];
 
 #[test]
 fn events_give_the_file_again() {
