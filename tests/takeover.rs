@@ -66,7 +66,7 @@ fn on_the_embedded_log_a_sent_commit_is_waited_for() {
     let mut second = site.spawn(&["run"], None);
     wait_for("the second to say what it waits for", || {
         assert!(second.child.try_wait().unwrap().is_none(), "it ended: {}", second.log());
-        second.log().contains("the event log is away: trying again")
+        second.log().contains("cannot go on for now: trying again")
     });
     assert_eq!(site.numbers().len(), 0);
     first.signal(Signal::CONT);

@@ -19,7 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// A log whose calls give up soon.
 fn impatient(bench: &KafkaBench) -> KafkaLog {
     let mut settings = bench.settings();
-    settings.call_timeout_ms = 1_000;
+    settings.call_timeout_ms = 5_000;
     KafkaLog::connect(settings).unwrap()
 }
 
