@@ -4,10 +4,12 @@
 
 mod support;
 
+use std::fs;
+
 use rustix::process::Signal;
 use support::account::Account;
 use support::private_broker::PrivateBroker;
-use support::{FeedOptions, Running, Site, wait_for};
+use support::{FeedOptions, Running, Site, wait_for, wait_for_or};
 
 /// The slot's claim is committed first; this is the commit of the first events.
 const EVENTS_COMMIT_BEGUN: &str = "commit_begun:2=stop;commit_sent:2=stop";
@@ -19,10 +21,15 @@ fn go_on(bridge: &Running) {
 
 /// Waits until every record is there, ends the bridge, and holds everything against the account.
 fn finish(mut bridge: Running, site: &Site, account: &Account) {
-    wait_for("all events", || {
-        assert!(bridge.child.try_wait().unwrap().is_none(), "it ended: {}", bridge.log());
-        site.numbers().len() >= account.numbers().len()
-    });
+    let log = bridge.log.clone();
+    wait_for_or(
+        "all events",
+        || fs::read_to_string(&log).unwrap(),
+        || {
+            assert!(bridge.child.try_wait().unwrap().is_none(), "it ended: {}", bridge.log());
+            site.numbers().len() >= account.numbers().len()
+        },
+    );
     bridge.signal(Signal::TERM);
     let status = bridge.wait();
     assert_eq!(status.code(), Some(0), "{}", bridge.log());
@@ -36,10 +43,10 @@ fn never_processed(broker: &PrivateBroker) {
     account.drop_orders(&site, 20);
     let mut bridge = site.spawn(&["run"], Some(EVENTS_COMMIT_BEGUN));
     bridge.wait_until_stopped();
-    broker.signal(Signal::STOP);
+    broker.stop();
     go_on(&bridge);
     bridge.wait_until_stopped();
-    broker.signal(Signal::KILL);
+    broker.kill();
     broker.restart();
     assert_eq!(site.numbers().len(), 0, "the request was not processed");
     go_on(&bridge);
@@ -53,7 +60,7 @@ fn answer_lost(broker: &PrivateBroker) {
     let mut bridge = site.spawn(&["run"], Some(EVENTS_COMMIT_SENT));
     bridge.wait_until_stopped();
     wait_for("the broker to commit", || site.numbers().len() == 20);
-    broker.signal(Signal::KILL);
+    broker.kill();
     broker.restart();
     assert_eq!(site.numbers().len(), 20, "the commit is durable");
     go_on(&bridge);
@@ -67,7 +74,7 @@ fn away(broker: &PrivateBroker) {
     account.drop_orders(&site, 5);
     let bridge = site.spawn(&["run"], None);
     wait_for("the first file", || site.numbers().len() == 5);
-    broker.signal(Signal::KILL);
+    broker.kill();
     for count in [5, 50, 7] {
         account.drop_orders(&site, count);
         account.drop_bad(&site);

@@ -8,7 +8,7 @@ use std::fs;
 
 use rustix::process::Signal;
 use support::account::Account;
-use support::{FeedOptions, LogKind, Running, Site, kafka_brokers, logs, wait_for};
+use support::{FeedOptions, LogKind, Running, Site, kafka_brokers, logs, wait_for, wait_for_or};
 
 /// Where the first instance is stopped. On the embedded log a commit that was sent cannot be taken over: see
 /// [`on_the_embedded_log_a_sent_commit_is_waited_for`].
@@ -82,9 +82,7 @@ fn on_the_embedded_log_a_sent_commit_is_waited_for() {
 
 /// Waits until a bridge that runs has published everything.
 fn wait_for_events(site: &Site, account: &Account, bridge: &Running) {
-    wait_for(&format!("all events; the bridge says: {}", bridge.log()), || {
-        site.numbers().len() >= account.numbers().len()
-    });
+    wait_for_or("all events", || bridge.log(), || site.numbers().len() >= account.numbers().len());
     account.check_events(site, "while it runs");
 }
 

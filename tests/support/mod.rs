@@ -370,7 +370,8 @@ pub fn wait_for(what: &str, condition: impl FnMut() -> bool) {
     wait_for_or(what, String::new, condition);
 }
 
-fn wait_for_or(what: &str, detail: impl Fn() -> String, mut condition: impl FnMut() -> bool) {
+/// Waits for a condition; when it does not come, `detail` says more.
+pub fn wait_for_or(what: &str, detail: impl Fn() -> String, mut condition: impl FnMut() -> bool) {
     let start = Instant::now();
     while !condition() {
         assert!(start.elapsed() < DEADLINE, "gave up waiting for {what}\n{}", detail());

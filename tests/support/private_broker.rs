@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::{FeedOptions, LogKind, Site};
+use super::{FeedOptions, LogKind, Site, wait_for};
 
 /// The broker. It is removed when the test ends.
 pub struct PrivateBroker {
@@ -36,10 +36,33 @@ impl PrivateBroker {
         site
     }
 
-    /// Stops it where it stands (`STOP`), or kills it (`KILL`).
-    pub fn signal(&self, signal: Signal) {
+    /// Stops it where it stands; when this returns, every thread of it is stopped.
+    pub fn stop(&self) {
+        self.signal(Signal::STOP);
+        let tasks = format!("/proc/{}/task", self.pid());
+        let is_stopped = |task: std::io::Result<std::fs::DirEntry>| {
+            let stat = std::fs::read_to_string(task.unwrap().path().join("stat"));
+            // proc(5): the state comes after the name, which may hold anything, in parentheses.
+            stat.map_or(true, |stat| stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('T')))
+        };
+        wait_for("the broker to stop", || std::fs::read_dir(&tasks).unwrap().all(is_stopped));
+    }
+
+    /// `kill -9`; when this returns, it is dead.
+    pub fn kill(&self) {
+        // Of a dead process the command line is empty, or not there any more.
+        let command_line = format!("/proc/{}/cmdline", self.pid());
+        self.signal(Signal::KILL);
+        wait_for("the broker to die", || std::fs::read(&command_line).map_or(true, |line| line.is_empty()));
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_raw(self.pid()).unwrap(), signal).unwrap();
+    }
+
+    fn pid(&self) -> i32 {
         let pid = std::fs::read_to_string(&self.exports["DROPBRIDGE_TEST_KAFKA_PID_FILE"]).unwrap();
-        kill_process(Pid::from_raw(pid.trim().parse().unwrap()).unwrap(), signal).unwrap();
+        pid.trim().parse().unwrap()
     }
 
     /// Starts it again after a kill, with its data and on its port, and waits until it answers.

@@ -10,7 +10,7 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, bail, ensure};
 use rustix::process::{Pid, Signal, kill_process};
@@ -297,10 +297,18 @@ impl KafkaNode {
     }
 }
 
+/// Ports below those that systems give to clients (Linux from 32768, IANA from 49152). From those a client that tries
+/// to reach a node that was killed could get the very port it connects to, and hold it when the node comes back.
+const PORTS: std::ops::Range<u16> = 12_000..32_000;
+
 /// Three ports that nobody listens on. All are held at once, so that they differ.
 fn free_ports(plain: Option<u16>) -> Result<Ports> {
     let bind = |port: u16| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).with_context(|| format!("use port {port}"));
-    let held = [bind(plain.unwrap_or(0))?, bind(0)?, bind(0)?];
+    let clock = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.subsec_nanos());
+    let first = usize::try_from(clock)? % PORTS.len();
+    let mut free = PORTS.cycle().skip(first).take(PORTS.len()).filter_map(|port| bind(port).ok());
+    let mut next = || free.next().context("no port is free");
+    let held = [plain.map_or_else(&mut next, bind)?, next()?, next()?];
     let port = |listener: &TcpListener| listener.local_addr().map(|address| address.port());
     Ok(Ports { plain: port(&held[0])?, sasl: port(&held[1])?, controller: port(&held[2])? })
 }

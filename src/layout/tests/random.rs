@@ -1,4 +1,4 @@
-//! Random files and records. Each test prints its seed; `DROPBRIDGE_SEED` plays one again.
+//! Random files and records. Each test prints its seed; `DROPBRIDGE_TEST_SEED` plays one again.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -10,10 +10,10 @@ struct Random(u64);
 
 impl Random {
     fn seeded() -> Self {
-        let given = std::env::var("DROPBRIDGE_SEED").ok().and_then(|seed| seed.parse().ok());
+        let given = std::env::var("DROPBRIDGE_TEST_SEED").ok().and_then(|seed| seed.parse().ok());
         let clock = || SystemTime::now().duration_since(UNIX_EPOCH).map_or(1, |time| time.as_nanos() as u64);
         let seed = given.unwrap_or_else(clock);
-        println!("DROPBRIDGE_SEED={seed}");
+        println!("DROPBRIDGE_TEST_SEED={seed}");
         Self(seed)
     }
 

@@ -1,6 +1,6 @@
 //! Random transactions of several writers at once, against what a reader finds.
 //!
-//! The seed is printed; `DROPBRIDGE_SEED` sets it. The threads' own order is not part of it.
+//! The seed is printed; `DROPBRIDGE_TEST_SEED` sets it. The threads' own order is not part of it.
 
 use std::collections::BTreeMap;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -20,7 +20,7 @@ type Committed = BTreeMap<u32, Vec<String>>;
 /// each writer's in order, and nothing else.
 pub fn every_committed_record_is_read_once_and_in_order(bench: &dyn Bench) {
     let seed = seed();
-    println!("DROPBRIDGE_SEED={seed}");
+    println!("DROPBRIDGE_TEST_SEED={seed}");
     let log = bench.open();
     let topic = topic(bench, &*log, PARTITIONS);
     let (one, two) = (writer(bench, &*log), writer(bench, &*bench.open()));
@@ -102,8 +102,8 @@ fn write<'a>(mut writer: Box<dyn Writer>, name: &'a str, topic: &str, seed: u64)
 }
 
 fn seed() -> u64 {
-    if let Ok(given) = std::env::var("DROPBRIDGE_SEED") {
-        return given.parse().expect("DROPBRIDGE_SEED must be a number");
+    if let Ok(given) = std::env::var("DROPBRIDGE_TEST_SEED") {
+        return given.parse().expect("DROPBRIDGE_TEST_SEED must be a number");
     }
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos() as u64
 }
