@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::layout::spec::{FieldKind, FieldSpec, LayoutSpec, RecordSpec, Role};
+use crate::layout::spec::{FieldSpec, LayoutSpec, RecordSpec, Role};
 use crate::mapping::spec::{EventSpec, FieldRef, ValueSpec, WhenSpec};
 
 use super::given::Given;
@@ -153,7 +153,7 @@ impl<'a> EventReader<'a> {
         };
         let (reference, field) = self.reference(&given, None)?;
         let dated = match field {
-            Some(field) => matches!(field.kind, FieldKind::Date { .. }),
+            Some(field) => field.type_word == "date",
             None => reference.record != "file" || reference.field == "business_date",
         };
         if !dated {
@@ -167,7 +167,7 @@ impl<'a> EventReader<'a> {
         let usable = |record: &&RecordSpec| record.role != Role::Detail || Some(record.name.as_str()) == self.lead;
         let found = self.around.layout.and_then(|layout| {
             layout.records.iter().filter(usable).find_map(|record| {
-                let field = record.fields.iter().find(|field| matches!(field.kind, FieldKind::Date { .. }))?;
+                let field = record.fields.iter().find(|field| field.type_word == "date")?;
                 Some(format!("{}.{}", record.name, field.name))
             })
         });

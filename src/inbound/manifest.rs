@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::domain::{BusinessDate, ContentHash, EntryFacts, LogicalKey, Moment};
-use crate::layout::{FileFacts, Layout, Record, Reject};
+use crate::layout::{FileFacts, FileFrame, Layout, Record, Reject};
 use crate::ledger::entry::EventRange;
 
 /// The version of this format.
@@ -70,10 +70,9 @@ pub struct FileSummary {
     pub plan_digest: String,
     /// How many records it has, by type.
     pub records: Map<String, Value>,
-    /// It begins with a byte order mark.
-    pub byte_order_mark: bool,
-    /// Its last record ends with a terminator.
-    pub final_terminator: bool,
+    /// What it is beside its records.
+    #[serde(flatten)]
+    pub frame: FileFrame,
     /// Fields of its header.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub header: Option<Value>,
@@ -100,8 +99,7 @@ impl FileSummary {
             layout_version: layout.version(),
             plan_digest: plan_digest.to_owned(),
             records: by_type.map(|(record, count)| (record.name.clone(), Value::from(*count))).collect(),
-            byte_order_mark: facts.byte_order_mark,
-            final_terminator: facts.final_terminator,
+            frame: facts.frame.clone(),
             header: facts.header.as_ref().map(|record| fields(layout, record)),
             trailer: facts.trailer.as_ref().map(|record| fields(layout, record)),
             controls: controls.collect(),

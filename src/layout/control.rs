@@ -1,8 +1,11 @@
 //! What a file states of itself, held against what was counted and added.
+//!
+//! A control that header or trailer states is about the whole file. One that a master record states is about the
+//! members of each such record, and is settled when nothing can belong to it any more.
 
-use super::decimal;
-use super::record::Record;
-use super::{ControlSpec, FieldKind, LayoutSpec, RecordSpec, Role, TotalSpec};
+use super::record::{Place, Record};
+use super::types::{ValueType, from_units, units};
+use super::{Condition, ControlSpec, FieldName, Layout, LayoutSpec, RecordType, Role, TotalSpec};
 
 /// A control, ready for use.
 #[derive(Clone, Debug)]
@@ -10,14 +13,33 @@ pub(super) struct Control {
     /// `sum of bid.amount = trailer.total`.
     pub(super) description: String,
     /// Record type and field that state it.
-    pub(super) stated: (usize, usize),
+    stated: (usize, usize),
+    /// About the members of each record of the stating type, rather than the file.
+    of_group: bool,
     total: Total,
 }
 
 #[derive(Clone, Debug)]
 enum Total {
     Count(Vec<usize>),
-    Sum { record_type: usize, field: usize, scale: usize },
+    Sum { fields: Vec<(usize, usize)>, scale: usize, only: Option<Selection>, negative: Option<Selection> },
+    Hash { fields: Vec<(usize, usize)>, modulus: u128 },
+    Same { record_type: usize, field: usize },
+}
+
+/// Which records of each added field's type count.
+#[derive(Clone, Debug)]
+struct Selection {
+    /// Field by record type.
+    fields: Vec<(usize, usize)>,
+    is: Vec<String>,
+}
+
+impl Selection {
+    fn takes(&self, record: &Record) -> bool {
+        let field = self.fields.iter().find(|(record_type, _)| *record_type == record.type_index());
+        field.is_some_and(|(_, field)| self.is.iter().any(|value| record.get(*field) == Some(value)))
+    }
 }
 
 /// How a control came out.
@@ -31,134 +53,472 @@ pub struct ControlOutcome {
     pub computed: String,
 }
 
-impl ControlOutcome {
-    /// Whether it holds. Canonical numbers are equal only if their texts are.
-    #[must_use]
-    pub fn holds(&self) -> bool {
-        self.stated == self.computed
+/// A control that does not hold.
+#[derive(Clone, Debug)]
+pub(super) struct ControlFault {
+    /// What is wrong.
+    pub(super) reason: String,
+    /// The record to blame.
+    pub(super) place: Place,
+    /// Its type.
+    pub(super) record_type: usize,
+    /// The field, and where its raw text begins in the file.
+    pub(super) field: (usize, u64),
+}
+
+/// Running totals, one for each control.
+#[derive(Clone, Debug)]
+pub(super) struct Totals(Vec<Running>);
+
+#[derive(Clone, Debug, Default)]
+struct Running {
+    count: u64,
+    sum: i128,
+    hash: u128,
+    /// What header, master or trailer states, once it was read.
+    stated: Option<Stated>,
+    /// The first value, of a field that must be the same everywhere.
+    first: Option<Stated>,
+    /// A bad record would have added to it, nobody knows what.
+    is_unknown: bool,
+}
+
+/// A value of a record that may be long gone.
+#[derive(Clone, Debug)]
+struct Stated {
+    value: Option<String>,
+    place: Place,
+    byte: u64,
+}
+
+impl Stated {
+    fn of(record: &Record, field: usize) -> Self {
+        Self { value: record.get(field).map(str::to_owned), place: record.place(), byte: record.field_offset(field) }
+    }
+
+    fn text(&self) -> &str {
+        self.value.as_deref().unwrap_or("")
     }
 }
-
-/// A sum beyond 128 bits; it belongs to this field of the record that was added last.
-#[derive(Debug)]
-pub(super) struct Overflow {
-    pub(super) field: usize,
-}
-
-/// Running sums, one for each control.
-#[derive(Clone, Debug)]
-pub(super) struct Totals(Vec<i128>);
 
 impl Totals {
     pub(super) fn new(controls: &[Control]) -> Self {
-        Self(vec![0; controls.len()])
+        Self(vec![Running::default(); controls.len()])
     }
 
     /// Adds what a record contributes; absent fields contribute nothing.
-    pub(super) fn add(&mut self, controls: &[Control], record: &Record) -> Result<(), Overflow> {
-        for (sum, control) in self.0.iter_mut().zip(controls) {
-            let Total::Sum { record_type, field, .. } = control.total else { continue };
-            if record_type != record.type_index() {
-                continue;
+    #[inline]
+    pub(super) fn add(&mut self, controls: &[Control], record: &Record) -> Result<(), ControlFault> {
+        for (running, control) in self.0.iter_mut().zip(controls) {
+            if control.stated.0 == record.type_index() {
+                if control.of_group {
+                    *running = Running::default();
+                }
+                running.stated = Some(Stated::of(record, control.stated.1));
             }
-            if let Some(value) = record.get(field) {
-                let added = decimal::units(value).and_then(|value| sum.checked_add(value));
-                *sum = added.ok_or(Overflow { field })?;
+            control.add(running, record)?;
+        }
+        Ok(())
+    }
+
+    /// Adds what can be read of a bad record: `known` is its type, `failed` are the fields that could not be read, or
+    /// `None` where nothing could. A total that lacks something of it cannot be checked any more.
+    pub(super) fn add_bad(&mut self, layout: &Layout, record: &Record, known: Option<usize>, failed: Option<&[usize]>) {
+        for (running, control) in self.0.iter_mut().zip(&layout.controls) {
+            let lacks = match (known, failed) {
+                (None, _) => true,
+                (Some(record_type), None) => control.reads(record_type).is_some(),
+                (Some(record_type), Some(failed)) => {
+                    control.reads(record_type).is_some_and(|fields| fields.iter().any(|field| failed.contains(field)))
+                }
+            };
+            if lacks || control.add(running, record).is_err() {
+                running.is_unknown = true;
+            }
+        }
+    }
+
+    /// Settles what is about the members of records of this type: one of them has ended.
+    pub(super) fn close(&mut self, layout: &Layout, record_type: usize) -> Result<(), ControlFault> {
+        for (running, control) in self.0.iter_mut().zip(&layout.controls) {
+            if control.of_group && control.stated.0 == record_type {
+                let running = std::mem::take(running);
+                control.settle(layout, &running)?;
             }
         }
         Ok(())
     }
 
-    /// The total of the control at `index`, given how many records of each type there were.
-    pub(super) fn computed(&self, controls: &[Control], index: usize, records_by_type: &[u64]) -> String {
-        match &controls[index].total {
-            Total::Count(types) => {
-                types.iter().map(|record_type| records_by_type[*record_type]).sum::<u64>().to_string()
+    /// Settles what is about the whole file: every outcome, and the first that does not hold.
+    pub(super) fn finish(&mut self, layout: &Layout) -> (Vec<ControlOutcome>, Option<ControlFault>) {
+        let mut outcomes = Vec::new();
+        let mut failed = None;
+        for (running, control) in self.0.iter().zip(&layout.controls).filter(|(_, control)| !control.of_group) {
+            match control.settle(layout, running) {
+                Ok(outcome) => outcomes.extend(outcome),
+                Err(fault) => failed = failed.or(Some(fault)),
             }
-            Total::Sum { scale, .. } => decimal::from_units(self.0[index], *scale),
         }
+        (outcomes, failed)
     }
 }
 
 impl Control {
-    /// Makes a control of what was stated; each problem with the key it stands under.
-    pub(super) fn compile(spec: &ControlSpec, layout: &LayoutSpec) -> Result<Self, Vec<(&'static str, String)>> {
-        let mut problems = Vec::new();
-        let (record, field) = &spec.equals;
-        let stated =
-            find(layout, record, field).and_then(|(place, scale)| check_stated(layout, place).map(|()| (place, scale)));
-        let stated = stated.map_err(|problem| problems.push(("equals", problem))).ok();
-        let key = if matches!(spec.total, TotalSpec::Count(_)) { "count" } else { "sum" };
-        let (total, scale) = match &spec.total {
-            TotalSpec::Count(names) => (count(layout, names, &mut problems), 0),
-            TotalSpec::Sum(record, field) => match find(layout, record, field) {
-                Ok(((record_type, field), scale)) => (Total::Sum { record_type, field, scale }, scale),
-                Err(problem) => {
-                    problems.push((key, problem));
-                    return Err(problems);
+    #[inline]
+    fn add(&self, running: &mut Running, record: &Record) -> Result<(), ControlFault> {
+        match &self.total {
+            Total::Count(types) => running.count += u64::from(types.contains(&record.type_index())),
+            Total::Sum { fields, scale, only, negative } => {
+                for (record_type, field) in fields {
+                    if *record_type != record.type_index() || only.as_ref().is_some_and(|only| !only.takes(record)) {
+                        continue;
+                    }
+                    let Some(value) = record.get(*field) else { continue };
+                    let sign = if negative.as_ref().is_some_and(|negative| negative.takes(record)) { -1 } else { 1 };
+                    let sum = units(value, *scale).and_then(|value| running.sum.checked_add(sign * value));
+                    running.sum = sum.ok_or_else(|| {
+                        fault(record, *field, "the sum of this field exceeds 38 digits and cannot be checked")
+                    })?;
                 }
-            },
+            }
+            Total::Hash { fields, modulus } => {
+                for (_, field) in fields.iter().filter(|(record_type, _)| *record_type == record.type_index()) {
+                    let value = record.get(*field).unwrap_or_default();
+                    running.hash = (running.hash + digits_modulo(value, *modulus)) % modulus;
+                }
+            }
+            Total::Same { record_type, field } if *record_type == record.type_index() => {
+                let found = Stated::of(record, *field);
+                match running.stated.as_ref().or(running.first.as_ref()) {
+                    Some(other) if other.value != found.value => {
+                        let reason = format!("{}: {:?} here, {:?} there", self.description, found.text(), other.text());
+                        return Err(fault(record, *field, &reason));
+                    }
+                    _ => running.first = running.first.take().or(Some(found)),
+                }
+            }
+            Total::Same { .. } => {}
+        }
+        Ok(())
+    }
+
+    /// The fields of a record type that it reads; `None` where it has nothing to do with the type.
+    fn reads(&self, record_type: usize) -> Option<Vec<usize>> {
+        let own = |fields: &[(usize, usize)]| -> Vec<usize> {
+            fields.iter().filter(|(owner, _)| *owner == record_type).map(|(_, field)| *field).collect()
         };
-        let Some((stated, stated_scale)) = stated else { return Err(problems) };
-        if scale != stated_scale {
-            problems
-                .push(("equals", format!("has {stated_scale} digits after the point, what is compared has {scale}")));
-        }
-        if !problems.is_empty() {
-            return Err(problems);
-        }
-        let what = match &spec.total {
-            TotalSpec::Count(names) => format!("count of {}", names.join(", ")),
-            TotalSpec::Sum(record, field) => format!("sum of {record}.{field}"),
+        let mut fields = match &self.total {
+            Total::Count(types) => return types.contains(&record_type).then(Vec::new),
+            Total::Sum { fields, only, negative, .. } => {
+                let conditions = [only, negative].into_iter().flatten().flat_map(|selection| own(&selection.fields));
+                let mut read = own(fields);
+                read.extend(conditions);
+                read
+            }
+            Total::Hash { fields, .. } => own(fields),
+            Total::Same { record_type: owner, field } if *owner == record_type => vec![*field],
+            Total::Same { .. } => Vec::new(),
         };
-        Ok(Self { description: format!("{what} = {record}.{field}"), stated, total })
+        if self.stated.0 == record_type {
+            fields.push(self.stated.1);
+        }
+        (!fields.is_empty()).then_some(fields)
+    }
+
+    /// Holds what was computed against what is stated.
+    fn settle(&self, layout: &Layout, running: &Running) -> Result<Option<ControlOutcome>, ControlFault> {
+        let Some(stated) = &running.stated else { return Ok(None) };
+        let (record_type, field) = self.stated;
+        if running.is_unknown {
+            let reason = format!("{}: it cannot be checked, since it is also about a bad record", self.description);
+            return Err(ControlFault { reason, place: stated.place, record_type, field: (field, stated.byte) });
+        }
+        let computed = match &self.total {
+            Total::Count(_) => running.count.to_string(),
+            Total::Sum { scale, .. } => from_units(running.sum, *scale),
+            Total::Hash { .. } => running.hash.to_string(),
+            Total::Same { .. } => {
+                running.first.as_ref().map_or_else(|| stated.text().to_owned(), |first| first.text().to_owned())
+            }
+        };
+        let outcome =
+            ControlOutcome { description: self.description.clone(), stated: stated.text().to_owned(), computed };
+        if is_same(&outcome, layout.record_types[record_type].fields[field].value_type()) {
+            return Ok(Some(outcome));
+        }
+        let masked = layout.record_types[record_type].fields[field].masked;
+        let reason = if masked {
+            format!("{}: it does not add up (the values are masked)", self.description)
+        } else {
+            format!("{}: the file says {}, it has {}", self.description, outcome.stated, outcome.computed)
+        };
+        Err(ControlFault { reason, place: stated.place, record_type, field: (field, stated.byte) })
     }
 }
 
-fn count(layout: &LayoutSpec, names: &[String], problems: &mut Vec<(&'static str, String)>) -> Total {
-    if names.is_empty() {
-        problems.push(("count", "names no record type".to_owned()));
+/// Canonical numbers are equal only if their texts are, but for zeros that a field without scale may have.
+fn is_same(outcome: &ControlOutcome, value_type: ValueType) -> bool {
+    match value_type {
+        ValueType::Integer | ValueType::Decimal(_) => {
+            let scale = |text: &str| text.split_once('.').map_or(0, |(_, fraction)| fraction.len());
+            let scale = scale(&outcome.stated).max(scale(&outcome.computed));
+            let stated = units(&outcome.stated, scale);
+            outcome.stated == outcome.computed || (stated.is_some() && stated == units(&outcome.computed, scale))
+        }
+        _ => outcome.stated == outcome.computed,
     }
-    let mut types: Vec<usize> = Vec::new();
-    for name in names {
-        match layout.records.iter().position(|record| record.name == *name) {
-            Some(found) if types.contains(&found) => problems.push(("count", format!("names `{name}` twice"))),
-            Some(found) => types.push(found),
-            None => problems.push(("count", format!("there is no record type `{name}`"))),
+}
+
+#[cold]
+fn fault(record: &Record, field: usize, reason: &str) -> ControlFault {
+    ControlFault {
+        reason: reason.to_owned(),
+        place: record.place(),
+        record_type: record.type_index(),
+        field: (field, record.field_offset(field)),
+    }
+}
+
+/// The digits of a text as one number, modulo `modulus`.
+fn digits_modulo(text: &str, modulus: u128) -> u128 {
+    let digits = text.bytes().filter(u8::is_ascii_digit);
+    digits.fold(0, |value, digit| (value * 10 + u128::from(digit - b'0')) % modulus)
+}
+
+/// Makes a control of what was stated; each problem with the key it stands under.
+pub(super) fn compile(
+    spec: &ControlSpec,
+    layout: &LayoutSpec,
+    types: &[RecordType],
+) -> Result<Control, Vec<(&'static str, String)>> {
+    let mut compiler = Compiler { layout, types, problems: Vec::new() };
+    let control = compiler.control(spec);
+    match control {
+        Some(control) if compiler.problems.is_empty() => Ok(control),
+        _ => Err(compiler.problems),
+    }
+}
+
+struct Compiler<'s> {
+    layout: &'s LayoutSpec,
+    types: &'s [RecordType],
+    problems: Vec<(&'static str, String)>,
+}
+
+impl Compiler<'_> {
+    fn control(&mut self, spec: &ControlSpec) -> Option<Control> {
+        let (record, field) = &spec.equals;
+        let stated = self.find("equals", &spec.equals);
+        let total = self.total(&spec.total);
+        let (stated, (total, what, members)) = (stated?, total?);
+        let of_group = self.check_stated(stated, &members);
+        self.check_comparable(stated, &total);
+        Some(Control { description: format!("{what} = {record}.{field}"), stated, of_group, total })
+    }
+
+    /// The total, its description, and the record types it is about.
+    fn total(&mut self, spec: &TotalSpec) -> Option<(Total, String, Vec<usize>)> {
+        match spec {
+            TotalSpec::Count(names) => {
+                let types = self.count(names);
+                Some((Total::Count(types.clone()), format!("count of {}", names.join(", ")), types))
+            }
+            TotalSpec::Sum { fields, only, negative } => {
+                let found = self.fields("sum", fields)?;
+                let scale = self.common_scale(&found)?;
+                let what = format!("sum of {}", written(fields));
+                let what = only
+                    .as_ref()
+                    .map_or(what.clone(), |only| format!("{what} where {} is {}", only.field, only.is.join(" or ")));
+                let only = self.selection("only", only.as_ref(), &found)?;
+                let negative = self.selection("negative", negative.as_ref(), &found)?;
+                let types = found.iter().map(|(record_type, _)| *record_type).collect();
+                Some((Total::Sum { fields: found, scale, only, negative }, what, types))
+            }
+            TotalSpec::Hash { fields, digits } => {
+                let found = self.fields("hash", fields)?;
+                let modulus = 10_u128.checked_pow(*digits).filter(|_| (1..=37).contains(digits));
+                let Some(modulus) = modulus else {
+                    self.problems.push(("digits", "must be from 1 to 37".to_owned()));
+                    return None;
+                };
+                let types = found.iter().map(|(record_type, _)| *record_type).collect();
+                let what = format!("hash total of {} ({digits} digits)", written(fields));
+                Some((Total::Hash { fields: found, modulus }, what, types))
+            }
+            TotalSpec::Same(name) => {
+                let (record_type, field) = self.find("same", name)?;
+                Some((Total::Same { record_type, field }, format!("{}.{}", name.0, name.1), vec![record_type]))
+            }
         }
     }
-    Total::Count(types)
+
+    fn count(&mut self, names: &[String]) -> Vec<usize> {
+        if names.is_empty() {
+            self.problems.push(("count", "names no record type".to_owned()));
+        }
+        let mut types: Vec<usize> = Vec::new();
+        for name in names {
+            match self.types.iter().position(|record| record.name == *name) {
+                Some(found) if types.contains(&found) => {
+                    self.problems.push(("count", format!("names `{name}` twice")));
+                }
+                Some(found) => types.push(found),
+                None => self.problems.push(("count", format!("there is no record type `{name}`"))),
+            }
+        }
+        types
+    }
+
+    fn fields(&mut self, key: &'static str, names: &[FieldName]) -> Option<Vec<(usize, usize)>> {
+        if names.is_empty() {
+            self.problems.push((key, "names no field".to_owned()));
+        }
+        let found: Vec<_> = names.iter().map(|name| self.find(key, name)).collect();
+        found.into_iter().collect::<Option<Vec<_>>>().filter(|found| !found.is_empty())
+    }
+
+    fn find(&mut self, key: &'static str, (record, field): &FieldName) -> Option<(usize, usize)> {
+        let Some(record_type) = self.types.iter().position(|known| known.name == *record) else {
+            self.problems.push((key, format!("there is no record type `{record}`")));
+            return None;
+        };
+        let found = self.types[record_type].fields.iter().position(|known| known.name == *field);
+        if found.is_none() {
+            self.problems.push((key, format!("`{record}` has no field `{field}`")));
+        }
+        Some((record_type, found?))
+    }
+
+    /// The digits after the point that all of these have.
+    fn common_scale(&mut self, fields: &[(usize, usize)]) -> Option<usize> {
+        let mut common = None;
+        for (record_type, field) in fields {
+            let name = format!("`{}.{}`", self.types[*record_type].name, self.types[*record_type].fields[*field].name);
+            let scale = match self.scale(*record_type, *field) {
+                Some(scale) => scale,
+                None => {
+                    let message = format!("{name} is no number with a stated scale");
+                    self.problems.push(("sum", message));
+                    return None;
+                }
+            };
+            if common.is_some_and(|common| common != scale) {
+                self.problems.push(("sum", format!("{name} has another scale than the fields before it")));
+                return None;
+            }
+            common = Some(scale);
+        }
+        common
+    }
+
+    fn scale(&self, record_type: usize, field: usize) -> Option<usize> {
+        match self.types[record_type].fields[field].value_type() {
+            ValueType::Integer => Some(0),
+            ValueType::Decimal(scale) => scale,
+            _ => None,
+        }
+    }
+
+    /// The outer `None` is a problem.
+    fn selection(
+        &mut self,
+        key: &'static str,
+        condition: Option<&Condition>,
+        fields: &[(usize, usize)],
+    ) -> Option<Option<Selection>> {
+        let Some(condition) = condition else { return Some(None) };
+        let mut found = Vec::new();
+        for (record_type, _) in fields {
+            let name = (self.types[*record_type].name.clone(), condition.field.clone());
+            found.push(self.find(key, &name)?);
+        }
+        if condition.is.is_empty() {
+            self.problems.push((key, "names no value".to_owned()));
+        }
+        Some(Some(Selection { fields: found, is: condition.is.clone() }))
+    }
+
+    /// Whether the stating field speaks of the members of its own record; reports one that can speak of nothing.
+    fn check_stated(&mut self, (record_type, field): (usize, usize), about: &[usize]) -> bool {
+        let (record, name) = (&self.types[record_type], &self.types[record_type].fields[field].name);
+        if self.types[record_type].fields[field].optional {
+            let message =
+                format!("`{}.{name}` may not be optional: a total that is not stated cannot be checked", record.name);
+            self.problems.push(("equals", message));
+        }
+        if record.role != Role::Detail {
+            return false;
+        }
+        let below = |member: &usize| *member == record_type || self.is_below(*member, record_type);
+        if !about.iter().all(below) {
+            let message = format!("`{}` is neither header nor trailer, nor what these records belong to", record.name);
+            self.problems.push(("equals", message));
+        }
+        true
+    }
+
+    fn is_below(&self, member: usize, master: usize) -> bool {
+        let mut current = member;
+        // No deeper than there are types: a circle is reported elsewhere.
+        for _ in 0..self.types.len() {
+            let parent = self.layout.records[current].parent.as_ref();
+            let found = parent.and_then(|name| self.types.iter().position(|record| record.name == *name));
+            match found {
+                Some(found) if found == master => return true,
+                Some(found) => current = found,
+                None => return false,
+            }
+        }
+        false
+    }
+
+    fn check_comparable(&mut self, (record_type, field): (usize, usize), total: &Total) {
+        let stated = &self.types[record_type].fields[field];
+        let name = format!("`{}.{}`", self.types[record_type].name, stated.name);
+        let message = match (total, stated.value_type()) {
+            (Total::Same { record_type, field }, value_type) => {
+                let compared = self.types[*record_type].fields[*field].value_type();
+                (compared != value_type).then(|| format!("{name} is of another type than what is compared"))
+            }
+            (Total::Count(_) | Total::Hash { .. }, ValueType::Integer | ValueType::Decimal(Some(0))) => None,
+            (Total::Count(_) | Total::Hash { .. }, ValueType::Decimal(scale)) => {
+                Some(format!("{name} has {} digits after the point, what is compared has 0", scale.unwrap_or(0)))
+            }
+            (Total::Sum { scale, .. }, ValueType::Integer | ValueType::Decimal(_)) => {
+                let stated = self.scale(record_type, field);
+                (stated.is_some_and(|stated| stated != *scale)).then(|| {
+                    format!("{name} has {} digits after the point, what is compared has {scale}", stated.unwrap_or(0))
+                })
+            }
+            _ => Some(format!("{name} is neither integer nor decimal")),
+        };
+        self.problems.extend(message.map(|message| ("equals", message)));
+    }
 }
 
-/// A numeric field by its names: its place, and its digits after the point.
-fn find(layout: &LayoutSpec, record: &str, field: &str) -> Result<((usize, usize), usize), String> {
-    let is_record = |spec: &RecordSpec| spec.name == record;
-    let record_type =
-        layout.records.iter().position(is_record).ok_or_else(|| format!("there is no record type `{record}`"))?;
-    let fields = &layout.records[record_type].fields;
-    let index = fields
-        .iter()
-        .position(|spec| spec.name == field)
-        .ok_or_else(|| format!("`{record}` has no field `{field}`"))?;
-    match &fields[index].kind {
-        FieldKind::Integer => Ok(((record_type, index), 0)),
-        FieldKind::Decimal { scale, .. } => Ok(((record_type, index), usize::try_from(*scale).unwrap_or(usize::MAX))),
-        _ => Err(format!("`{record}.{field}` is neither integer nor decimal")),
-    }
+fn written(fields: &[FieldName]) -> String {
+    let names: Vec<String> = fields.iter().map(|(record, field)| format!("{record}.{field}")).collect();
+    names.join(", ")
 }
 
-/// Whether a field is one that states something of the whole file.
-fn check_stated(layout: &LayoutSpec, (record_type, field): (usize, usize)) -> Result<(), String> {
-    let record = &layout.records[record_type];
-    let name = &record.fields[field].name;
-    if record.role == Role::Detail {
-        return Err(format!("`{}` is neither header nor trailer", record.name));
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used)]
+
+    use super::*;
+
+    #[test]
+    fn digits_are_added_as_numbers() {
+        let nines = "9".repeat(60);
+        for (text, modulus, wanted) in [
+            ("1234567890123456789", 10_000_000_000, 123_456_789),
+            ("DE89 3704", 1000, 704),
+            ("", 10, 0),
+            ("abc", 10, 0),
+            (&nines, 10_u128.pow(37), 10_u128.pow(37) - 1),
+        ] {
+            assert_eq!(digits_modulo(text, modulus), wanted, "{text}");
+        }
     }
-    if record.fields[field].optional {
-        return Err(format!(
-            "`{}.{name}` may not be optional: a total that is not stated cannot be checked",
-            record.name
-        ));
-    }
-    Ok(())
 }

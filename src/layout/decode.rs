@@ -1,12 +1,13 @@
 //! One raw record becomes a record type and typed fields.
 
-use super::compile::Shape;
+use super::compile::{DelimitedShape, Shape};
 use super::delimited::{Column, Delimited};
-use super::field::Written;
-use super::fixed_width;
-use super::record::Record;
+use super::field::Field;
+use super::fixed_width::FixedWidth;
+use super::record::{FieldSink, Record};
 use super::reject::shown;
-use super::{DiscriminatorSpec, Encoding, Layout, RecordType, RejectCode};
+use super::types::Written;
+use super::{ColumnNames, DiscriminatorSpec, Encoding, Layout, Presence, RecordType, RejectCode};
 
 /// What is wrong with a record, still without its place in the file.
 #[derive(Debug)]
@@ -41,6 +42,8 @@ pub(super) struct RecordDecoder<'l> {
     most_columns: usize,
     /// How many columns there really are.
     count: usize,
+    /// Which column each field stands in, where the line of column names decides.
+    order: Option<Vec<usize>>,
     scratch: Scratch,
 }
 
@@ -49,106 +52,305 @@ pub(super) struct RecordDecoder<'l> {
 struct Scratch {
     bytes: Vec<u8>,
     text: String,
+    raw: String,
 }
 
 impl<'l> RecordDecoder<'l> {
     pub(super) fn new(layout: &'l Layout) -> Self {
-        let most_columns = layout.record_types.iter().map(|record| record.fields.len()).max().unwrap_or(0);
-        Self { layout, columns: Vec::new(), most_columns, count: 0, scratch: Scratch::default() }
+        // One more than fields, for a delimiter at the end.
+        let most_columns = layout.record_types.iter().map(|record| record.fields.len() + 1).max().unwrap_or(0);
+        Self { layout, columns: Vec::new(), most_columns, count: 0, order: None, scratch: Scratch::default() }
     }
 
-    /// Divides a record, given without its terminator, and finds its type.
-    pub(super) fn identify(&mut self, content: &[u8], has_quotes: bool) -> Result<usize, Fault> {
-        if let Shape::Delimited { fields, .. } = &self.layout.shape {
-            self.split(*fields, content, has_quotes)?;
+    /// Divides a record, given without its terminator, and finds its type. `plain` says that it has neither quote nor
+    /// escape.
+    #[inline]
+    pub(super) fn identify(&mut self, content: &[u8], plain: bool) -> Result<usize, Fault> {
+        if let Shape::Delimited(shape) = &self.layout.shape {
+            self.split(&shape.fields, content, plain)?;
         }
         let mark = match (self.layout.discriminator, &self.layout.shape) {
-            (Some(DiscriminatorSpec::Column(column)), Shape::Delimited { fields, .. }) => {
+            (Some(DiscriminatorSpec::Column(column)), Shape::Delimited(shape)) => {
                 let Some(found) = self.columns.get(column - 1) else {
+                    if let Some(fallback) = self.layout.fallback {
+                        return Ok(fallback);
+                    }
                     let reason = format!("has {} fields, its type stands in column {column}", self.count);
                     return Err(Fault::of_record(RejectCode::FieldCount, reason, None));
                 };
-                unquoted(*fields, content, found, &mut self.scratch.bytes)
+                unescaped(&shape.fields, content, found, &mut self.scratch.bytes)
             }
             (Some(DiscriminatorSpec::Bytes { start, width }), _) => {
-                content.get(start - 1..start - 1 + width).ok_or_else(|| {
-                    let reason =
-                        format!("has {} bytes, its type stands at {start} to {}", content.len(), start + width - 1);
-                    Fault::of_record(RejectCode::RecordLength, reason, None)
-                })?
+                match (content.get(start - 1..start - 1 + width), self.layout.fallback) {
+                    (Some(mark), _) => mark,
+                    (None, Some(fallback)) => return Ok(fallback),
+                    (None, None) => {
+                        let reason =
+                            format!("has {} bytes, its type stands at {start} to {}", content.len(), start + width - 1);
+                        return Err(Fault::of_record(RejectCode::RecordLength, reason, None));
+                    }
+                }
             }
             _ => return Ok(0),
         };
         let known = |record: &RecordType| record.matches.as_deref() == Some(mark);
-        self.layout.record_types.iter().position(known).ok_or_else(|| unknown_type(self.layout, mark))
+        let found = self.layout.record_types.iter().position(known).or(self.layout.fallback);
+        found.ok_or_else(|| unknown_type(self.layout, mark))
     }
 
-    /// Whether the columns of a record are the names of the fields.
-    pub(super) fn check_column_names(&mut self, content: &[u8], has_quotes: bool) -> Result<(), Fault> {
-        let Shape::Delimited { fields, .. } = &self.layout.shape else { return Ok(()) };
-        self.split(*fields, content, has_quotes)?;
-        check_count(self.layout, 0, self.count)?;
-        for (index, (field, column)) in self.layout.record_types[0].fields.iter().zip(&self.columns).enumerate() {
+    /// Whether the columns of a record are the names of the fields; from then on their order counts.
+    pub(super) fn read_column_names(&mut self, content: &[u8], plain: bool) -> Result<(), Fault> {
+        let Shape::Delimited(shape) = &self.layout.shape else { return Ok(()) };
+        self.split(&shape.fields, content, plain)?;
+        self.check_count(0, shape)?;
+        let fields = &self.layout.record_types[0].fields;
+        let mut order = vec![usize::MAX; fields.len()];
+        for (index, column) in self.columns.iter().enumerate().take(fields.len()) {
             if column.misplaced_quote {
                 return Err(misplaced_quote(0, index, column));
             }
-            let bytes = unquoted(*fields, content, column, &mut self.scratch.bytes);
+            let bytes = unescaped(&shape.fields, content, column, &mut self.scratch.bytes);
             self.scratch.text.clear();
             let decoded = self.layout.encoding.decode(bytes, &mut self.scratch.text);
-            if decoded.is_err() || self.scratch.text != field.name {
-                let found = shown(&String::from_utf8_lossy(bytes));
-                let reason = format!("column {} is named {found}, the layout says {}", index + 1, shown(&field.name));
-                return Err(Fault::of_field((RejectCode::Constant, reason), 0, index, column.offset()));
+            let named = |field: &usize| shape.column_names[*field] == self.scratch.text;
+            let found = (0..fields.len()).find(named).filter(|_| decoded.is_ok());
+            let any_order = shape.column_names_rule == ColumnNames::AnyOrder;
+            match found.filter(|field| any_order || *field == index) {
+                Some(field) if order[field] == usize::MAX => order[field] = index,
+                _ => {
+                    let found = shown(&String::from_utf8_lossy(bytes));
+                    let wanted = if any_order {
+                        "another column of the layout".to_owned()
+                    } else {
+                        shown(&shape.column_names[index])
+                    };
+                    let reason = format!("column {} is named {found}, the layout says {wanted}", index + 1);
+                    return Err(Fault::of_field((RejectCode::Constant, reason), 0, index, column.offset()));
+                }
             }
+        }
+        if shape.column_names_rule == ColumnNames::AnyOrder {
+            self.order = Some(order);
         }
         Ok(())
     }
 
-    fn split(&mut self, fields: Delimited, content: &[u8], has_quotes: bool) -> Result<(), Fault> {
+    /// Which column each field stands in, where that is not its own place.
+    pub(super) fn column_order(&self) -> Option<&[usize]> {
+        self.order.as_deref()
+    }
+
+    #[inline]
+    fn split(&mut self, fields: &Delimited, content: &[u8], plain: bool) -> Result<(), Fault> {
         if content.is_empty() {
             return Err(Fault::of_record(RejectCode::FieldCount, "the line is blank", None));
         }
-        self.count = fields.split(content, has_quotes, self.most_columns, &mut self.columns);
+        self.count = fields.split(content, plain, self.most_columns, &mut self.columns);
         Ok(())
     }
 
-    /// Reads the fields of the record that was identified last; `length` is its length without terminator.
-    pub(super) fn read_fields(&mut self, record: &mut Record, length: usize, has_quotes: bool) -> Result<(), Fault> {
+    /// Whether a record has as many columns as it may have; a delimiter at the end is taken away from them.
+    #[inline]
+    fn check_count(&mut self, type_index: usize, shape: &DelimitedShape) -> Result<(), Fault> {
+        let record_type = &self.layout.record_types[type_index];
+        let wanted = record_type.fields.len();
+        let ends_with_delimiter =
+            |columns: &[Column]| columns.last().is_some_and(|last| last.bytes.is_empty() && !last.quoted);
+        let trailing = match shape.trailing_delimiter {
+            Presence::Absent => false,
+            Presence::Required => {
+                if self.count <= self.columns.len() && !ends_with_delimiter(&self.columns) {
+                    let reason = "the layout says that a delimiter stands behind the last field";
+                    return Err(Fault::of_record(RejectCode::FieldCount, reason, Some(type_index)));
+                }
+                true
+            }
+            Presence::Optional => self.count == wanted + 1 && ends_with_delimiter(&self.columns),
+        };
+        let found = self.count - usize::from(trailing);
+        self.columns.truncate(found);
+        let fits = match found.cmp(&wanted) {
+            std::cmp::Ordering::Equal => true,
+            std::cmp::Ordering::Less => shape.ragged.short,
+            std::cmp::Ordering::Greater => shape.ragged.long,
+        };
+        if fits {
+            return Ok(());
+        }
+        let reason = format!("has {found} fields, `{}` has {wanted}", record_type.name);
+        Err(Fault::of_record(RejectCode::FieldCount, reason, Some(type_index)))
+    }
+
+    /// Reads the fields of the record that was identified last.
+    #[inline]
+    pub(super) fn read_fields(&mut self, record: &mut Record, plain: bool) -> Result<(), Fault> {
+        let layout = self.layout;
+        match &layout.shape {
+            Shape::Delimited(shape) => self.read_delimited(record, plain, shape),
+            Shape::FixedWidth(shape) => self.read_fixed_width(record, *shape),
+        }
+    }
+
+    fn read_delimited(&mut self, record: &mut Record, plain: bool, shape: &DelimitedShape) -> Result<(), Fault> {
         let layout = self.layout;
         let type_index = record.type_index();
+        self.check_count(type_index, shape)?;
         let record_type = &layout.record_types[type_index];
-        let (raw, mut sink) = record.parts();
-        let content = &raw[..length];
-        let delimited = match &layout.shape {
-            Shape::Delimited { fields, .. } => Some(*fields),
-            Shape::FixedWidth => None,
-        };
-        match delimited {
-            Some(_) => check_count(layout, type_index, self.count)?,
-            None => fixed_width::check_length(layout, type_index, content)?,
-        }
-        let text =
-            RecordText::new(content, layout.encoding, delimited.filter(|_| !has_quotes).map(|fields| fields.delimiter));
+        let (content, mut sink) = record.parts();
+        let single_byte = plain && shape.fields.delimiter.len() == 1;
+        let delimiter = single_byte.then(|| shape.fields.delimiter.bytes()[0]);
+        let text = RecordText::new(content, layout.encoding, delimiter);
         for (index, field) in record_type.fields.iter().enumerate() {
-            let column = if delimited.is_some() { &self.columns[index] } else { &field.column };
+            let place = self.order.as_ref().map_or(index, |order| order[index]);
+            let Some(column) = self.columns.get(place) else {
+                missing(field, &mut sink, content.len(), type_index, index)?;
+                continue;
+            };
             if column.misplaced_quote {
                 return Err(misplaced_quote(type_index, index, column));
             }
-            fixed_width::check_gap(content, field.gap.clone(), type_index)?;
             let offset = column.offset();
             let written = match text.of(column) {
                 Some(written) => written,
-                None => decode(layout.encoding, delimited, content, column, &mut self.scratch)
+                None => decode(layout.encoding, Some(&shape.fields), content, column, &mut self.scratch)
                     .map_err(|reason| Fault::of_field((RejectCode::Encoding, reason), type_index, index, offset))?,
             };
             let from = sink.text.len();
             let present = field.parse(written, sink.text);
             let present =
                 present.map_err(|fault| Fault::of_field((fault.code, fault.reason), type_index, index, offset))?;
-            sink.close(from, offset, present);
+            sink.close(from, offset..column.bytes.end + usize::from(column.quoted), present);
         }
-        fixed_width::check_gap(content, record_type.last_gap.clone(), type_index)
+        Ok(())
     }
+
+    fn read_fixed_width(&mut self, record: &mut Record, shape: FixedWidth) -> Result<(), Fault> {
+        let layout = self.layout;
+        let type_index = record.type_index();
+        let record_type = &layout.record_types[type_index];
+        let (content, mut sink) = record.parts();
+        shape.check_length(record_type, type_index, content)?;
+        let is_short = content.len() < record_type.length;
+        let text = RecordText::new(content, layout.encoding, None);
+        let clipped;
+        for (index, field) in record_type.fields.iter().enumerate() {
+            shape.check_gap(content, field.gap.clone(), type_index)?;
+            if is_short && field.column.bytes.end > content.len() {
+                clipped = FixedWidth::clip(&field.column, content.len());
+                return self.read_cut(content, &mut sink, type_index, index, &clipped);
+            }
+            let column = &field.column;
+            let written = match text.of(column) {
+                Some(written) => written,
+                None => decode(layout.encoding, None, content, column, &mut self.scratch).map_err(|reason| {
+                    Fault::of_field((RejectCode::Encoding, reason), type_index, index, column.bytes.start)
+                })?,
+            };
+            let from = sink.text.len();
+            let present = field
+                .parse(written, sink.text)
+                .map_err(|fault| Fault::of_field((fault.code, fault.reason), type_index, index, column.bytes.start))?;
+            sink.close(from, column.bytes.clone(), present);
+        }
+        shape.check_gap(content, record_type.last_gap.clone(), type_index)
+    }
+
+    /// Reads what can be read of a bad record: the fields that could not, or `None` where none can be told from another.
+    pub(super) fn salvage_fields(&mut self, record: &mut Record) -> Option<Vec<usize>> {
+        let layout = self.layout;
+        let fields = &layout.record_types[record.type_index()].fields;
+        let mut salvaged = Record::build(record.type_index());
+        salvaged.resize(fields.len());
+        let mut failed = Vec::new();
+        // One at a time: the first fault ends the reading of a record.
+        for (index, field) in fields.iter().enumerate() {
+            let column = match &layout.shape {
+                Shape::Delimited(shape) => {
+                    if index == 0 && self.check_count(record.type_index(), shape).is_err() {
+                        return None;
+                    }
+                    let place = self.order.as_ref().map_or(index, |order| order[index]);
+                    self.columns.get(place).filter(|column| !column.misplaced_quote).cloned()
+                }
+                Shape::FixedWidth(_) => {
+                    let within = field.column.bytes.end <= record.content().len();
+                    within.then(|| field.column.clone())
+                }
+            };
+            let delimited = match &layout.shape {
+                Shape::Delimited(shape) => Some(&shape.fields),
+                Shape::FixedWidth(_) => None,
+            };
+            let mut text = String::new();
+            let read = column.and_then(|column| {
+                let written = decode(layout.encoding, delimited, record.content(), &column, &mut self.scratch).ok()?;
+                field.parse(written, &mut text).ok()
+            });
+            match read {
+                Some(true) => drop(salvaged.set(index, &text)),
+                Some(false) => {}
+                None => failed.push(index),
+            }
+        }
+        record.take_values(&salvaged);
+        Some(failed)
+    }
+
+    /// The fields of a short record from the one in which it ends: what is missing counts as blanks.
+    fn read_cut(
+        &mut self,
+        content: &[u8],
+        sink: &mut FieldSink<'_>,
+        type_index: usize,
+        first: usize,
+        clipped: &Column,
+    ) -> Result<(), Fault> {
+        let fields = &self.layout.record_types[type_index].fields;
+        let field = &fields[first];
+        let mut next = first;
+        if !clipped.bytes.is_empty() {
+            let offset = clipped.bytes.start;
+            if !field.may_be_cut() {
+                let reason = format!("the record ends within `{}`, of which no byte may be missing", field.name);
+                return Err(Fault::of_field((RejectCode::RecordLength, reason), type_index, first, offset));
+            }
+            let mut whole = content[clipped.bytes.clone()].to_vec();
+            whole.resize(field.width().unwrap_or(0), b' ');
+            let column = Column { bytes: 0..whole.len(), ..Column::default() };
+            let written = decode(self.layout.encoding, None, &whole, &column, &mut self.scratch)
+                .map_err(|reason| Fault::of_field((RejectCode::Encoding, reason), type_index, first, offset))?;
+            let from = sink.text.len();
+            let present = field
+                .parse(written, sink.text)
+                .map_err(|fault| Fault::of_field((fault.code, fault.reason), type_index, first, offset))?;
+            sink.close(from, clipped.bytes.clone(), present);
+            next += 1;
+        }
+        for (index, field) in fields.iter().enumerate().skip(next) {
+            missing(field, sink, content.len(), type_index, index)?;
+        }
+        Ok(())
+    }
+}
+
+/// A field that a short record does not have.
+fn missing(
+    field: &Field,
+    sink: &mut FieldSink<'_>,
+    length: usize,
+    type_index: usize,
+    index: usize,
+) -> Result<(), Fault> {
+    let from = sink.text.len();
+    if !field.optional {
+        let Some(default) = field.default_value().filter(|value| value.is_empty()) else {
+            let reason = format!("the record ends before `{}`, which is not optional", field.name);
+            return Err(Fault::of_field((RejectCode::FieldCount, reason), type_index, index, length));
+        };
+        sink.text.push_str(default);
+    }
+    sink.close(from, length..length, !field.optional);
+    Ok(())
 }
 
 /// A record whose text can be taken as it stands, for all fields at once.
@@ -164,42 +366,56 @@ impl<'r> RecordText<'r> {
         // 0xC2 begins, among others, the control characters U+0080 to U+009F of UTF-8. No branches: this vectorises.
         let harmless = |byte: u8| ((byte >= b' ') & (byte != 0x7F) & (byte != 0xC2)) | (byte == delimiter);
         let clean = content.iter().fold(true, |clean, byte| clean & harmless(*byte));
-        let as_it_stands = encoding == Encoding::Utf8 || content.is_ascii();
+        let as_it_stands = encoding.is_unicode() || content.is_ascii();
         Self { whole: if as_it_stands { std::str::from_utf8(content).ok() } else { None }, clean }
     }
 
     /// The text of a column, where it can be taken as it stands.
+    #[inline]
     fn of(&self, column: &Column) -> Option<Written<'r>> {
-        let text = self.whole?.get(column.bytes.clone()).filter(|_| column.doubled == 0)?;
-        Some(Written { text, bytes: text.len(), quoted: column.quoted, clean: self.clean })
+        let text = self.whole?.get(column.bytes.clone()).filter(|_| column.escapes == 0)?;
+        Some(Written { text, bytes: text.len(), quoted: column.quoted, clean: self.clean, raw: None })
     }
 }
 
 /// Decodes one column; the error says which of its bytes is no text.
 fn decode<'s>(
     encoding: Encoding,
-    delimited: Option<Delimited>,
+    delimited: Option<&Delimited>,
     content: &[u8],
     column: &Column,
     scratch: &'s mut Scratch,
 ) -> Result<Written<'s>, String> {
+    let Scratch { bytes, text, raw } = scratch;
     let bytes = match delimited {
-        Some(fields) => unquoted(fields, content, column, &mut scratch.bytes),
+        Some(fields) => unescaped(fields, content, column, bytes),
         None => &content[column.bytes.clone()],
     };
-    scratch.text.clear();
+    text.clear();
     encoding
-        .decode(bytes, &mut scratch.text)
+        .decode(bytes, text)
         .map_err(|fault| format!("{} (byte {} of the field's text)", fault.reason, fault.offset + 1))?;
-    Ok(Written { text: &scratch.text, bytes: bytes.len(), quoted: column.quoted, clean: false })
+    let escaped = column.escapes > 0 && !column.quoted;
+    if escaped {
+        raw.clear();
+        raw.push_str(&String::from_utf8_lossy(&content[column.bytes.clone()]));
+    }
+    Ok(Written {
+        text,
+        bytes: bytes.len(),
+        // What is escaped may hold a line break as well as what is quoted.
+        quoted: column.quoted,
+        clean: false,
+        raw: escaped.then_some(raw),
+    })
 }
 
-fn unquoted<'c>(fields: Delimited, content: &'c [u8], column: &Column, bytes: &'c mut Vec<u8>) -> &'c [u8] {
-    if column.doubled == 0 {
+fn unescaped<'c>(fields: &Delimited, content: &'c [u8], column: &Column, bytes: &'c mut Vec<u8>) -> &'c [u8] {
+    if column.escapes == 0 {
         return &content[column.bytes.clone()];
     }
     bytes.clear();
-    fields.unquote(content, column, bytes);
+    fields.unescape(content, column, bytes);
     bytes
 }
 
@@ -211,16 +427,6 @@ fn misplaced_quote(record_type: usize, field: usize, column: &Column) -> Fault {
         "a quote stands in the midst of the field (quote the field and double it; if nothing is quoted, state quote = \"\")"
     };
     Fault::of_field((RejectCode::QuoteMisplaced, reason.to_owned()), record_type, field, column.offset())
-}
-
-fn check_count(layout: &Layout, type_index: usize, found: usize) -> Result<(), Fault> {
-    let record_type = &layout.record_types[type_index];
-    let wanted = record_type.fields.len();
-    if found == wanted {
-        return Ok(());
-    }
-    let reason = format!("has {found} fields, `{}` has {wanted}", record_type.name);
-    Err(Fault::of_record(RejectCode::FieldCount, reason, Some(type_index)))
 }
 
 #[cold]

@@ -1,7 +1,10 @@
 //! Bytes to text and back, for each encoding.
 //!
 //! Single-byte pages are tables, because the labels of the web's encoders mean other things (their `latin1` is
-//! Windows-1252) and because further pages then need nothing but another table.
+//! Windows-1252) and because further pages then need nothing but another table. UTF-16 is turned into UTF-8 on its way
+//! in, and back on its way out ([`super::utf16`]); here it is UTF-8 already.
+
+use oem_cp::code_table::{DECODING_TABLE_CP437, DECODING_TABLE_CP850, ENCODING_TABLE_CP437, ENCODING_TABLE_CP850};
 
 use super::Encoding;
 
@@ -26,14 +29,48 @@ impl Encoding {
     pub(super) const fn as_str(self) -> &'static str {
         match self {
             Self::Utf8 => "utf-8",
+            Self::Utf16Le => "utf-16le",
+            Self::Utf16Be => "utf-16be",
             Self::Latin1 => "latin-1",
             Self::Cp1252 => "cp1252",
+            Self::Cp850 => "cp850",
+            Self::Cp437 => "cp437",
         }
+    }
+
+    /// Whether records are UTF-8 where they are parsed.
+    pub(super) const fn is_unicode(self) -> bool {
+        matches!(self, Self::Utf8 | Self::Utf16Le | Self::Utf16Be)
+    }
+
+    /// Whether two or four bytes of the file are one character.
+    pub(super) const fn is_utf16(self) -> bool {
+        matches!(self, Self::Utf16Le | Self::Utf16Be)
+    }
+
+    /// How many bytes of the file text took that is parsed as `bytes`.
+    pub(super) fn bytes_in_file(self, bytes: &[u8]) -> usize {
+        if !self.is_utf16() {
+            return bytes.len();
+        }
+        // Every byte that begins a character is a unit of two bytes; four bytes of UTF-8 are a pair of surrogates.
+        bytes
+            .iter()
+            .map(|byte| {
+                if (0x80..0xC0).contains(byte) {
+                    0
+                } else if *byte >= 0xF0 {
+                    4
+                } else {
+                    2
+                }
+            })
+            .sum()
     }
 
     /// Appends the text of `bytes` to `out`.
     pub(super) fn decode(self, bytes: &[u8], out: &mut String) -> Result<(), NoText> {
-        if self == Self::Utf8 {
+        if self.is_unicode() {
             out.push_str(std::str::from_utf8(bytes).map_err(|error| {
                 let offset = error.valid_up_to();
                 NoText { offset, reason: format!("byte 0x{:02X} does not continue valid UTF-8", bytes[offset]) }
@@ -54,7 +91,7 @@ impl Encoding {
 
     /// Appends the bytes of `text` to `out`; fails with the first character that the encoding does not have.
     pub(super) fn encode(self, text: &str, out: &mut Vec<u8>) -> Result<(), char> {
-        if self == Self::Utf8 || text.is_ascii() {
+        if self.is_unicode() || text.is_ascii() {
             out.extend_from_slice(text.as_bytes());
             return Ok(());
         }
@@ -71,6 +108,8 @@ impl Encoding {
                 0 => None,
                 code => char::from_u32(u32::from(code)),
             },
+            0x80..=0xFF if self == Self::Cp850 => Some(DECODING_TABLE_CP850[usize::from(byte - 0x80)]),
+            0x80..=0xFF if self == Self::Cp437 => Some(DECODING_TABLE_CP437[usize::from(byte - 0x80)]),
             _ => Some(char::from(byte)),
         }
     }
@@ -78,6 +117,12 @@ impl Encoding {
     /// The byte of one character in a single-byte page.
     fn byte(self, character: char) -> Option<u8> {
         let code = u32::from(character);
+        match self {
+            _ if code < 0x80 => return u8::try_from(code).ok(),
+            Self::Cp850 => return ENCODING_TABLE_CP850.get(&character).copied(),
+            Self::Cp437 => return ENCODING_TABLE_CP437.get(&character).copied(),
+            _ => {}
+        }
         if self == Self::Cp1252 {
             if (0x80..0xA0).contains(&code) {
                 return None;
@@ -103,7 +148,9 @@ mod tests {
 
     #[test]
     fn every_byte_of_a_single_byte_page_comes_back() {
-        for (encoding, undefined) in [(Encoding::Latin1, 0), (Encoding::Cp1252, 5)] {
+        for (encoding, undefined) in
+            [(Encoding::Latin1, 0), (Encoding::Cp1252, 5), (Encoding::Cp850, 0), (Encoding::Cp437, 0)]
+        {
             let mut failures = 0;
             for byte in 0..=255_u8 {
                 let Ok(text) = decoded(encoding, &[byte]) else {
@@ -127,6 +174,20 @@ mod tests {
                 Err(_) => assert!([0x81, 0x8D, 0x8F, 0x90, 0x9D].contains(&byte), "{byte:02X}"),
             }
         }
+    }
+
+    #[test]
+    fn pages_of_dos() {
+        assert_eq!(decoded(Encoding::Cp850, b"Stra\xE1e \x9C5").unwrap(), "Straße £5");
+        assert_eq!(decoded(Encoding::Cp437, b"Stra\xE1e \x9B5 \xC4").unwrap(), "Straße ¢5 ─");
+    }
+
+    #[test]
+    fn text_of_utf_16_is_measured_in_its_file() {
+        assert_eq!(Encoding::Utf16Le.bytes_in_file("aß€".as_bytes()), 6);
+        assert_eq!(Encoding::Utf16Be.bytes_in_file("🌲".as_bytes()), 4);
+        assert_eq!(Encoding::Utf8.bytes_in_file("🌲".as_bytes()), 4);
+        assert_eq!(Encoding::Latin1.bytes_in_file(b"abc"), 3);
     }
 
     #[test]

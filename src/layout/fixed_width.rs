@@ -6,7 +6,18 @@ use super::decode::Fault;
 use super::delimited::Column;
 use super::field::Field;
 use super::reject::shown;
-use super::{FieldSpec, Layout, RejectCode};
+use super::{FieldSpec, Ragged, RecordType, RejectCode};
+
+/// How fixed-width records may deviate from their length, ready for use.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct FixedWidth {
+    /// Blanks at the end of a record are not written.
+    pub(super) trimmed: bool,
+    /// What a record that is longer or shorter is.
+    pub(super) ragged: Ragged,
+    /// What stands between fields is not looked at.
+    pub(super) keep_filler: bool,
+}
 
 /// The bytes of a field; each problem with the key it stands under.
 pub(super) fn place(spec: &FieldSpec, problems: &mut Vec<(&'static str, String)>) -> Column {
@@ -32,25 +43,45 @@ pub(super) fn find_gaps(fields: &mut [Field], length: usize) -> Range<usize> {
     covered..length
 }
 
-/// Whether a record, given without its terminator, has its length.
-pub(super) fn check_length(layout: &Layout, type_index: usize, content: &[u8]) -> Result<(), Fault> {
-    let record_type = &layout.record_types[type_index];
-    if content.len() == record_type.length {
-        return Ok(());
+impl FixedWidth {
+    /// Whether a record, given without its terminator, has a length that it may have.
+    #[inline]
+    pub(super) fn check_length(self, record_type: &RecordType, index: usize, content: &[u8]) -> Result<(), Fault> {
+        let fits = match content.len().cmp(&record_type.length) {
+            std::cmp::Ordering::Equal => true,
+            std::cmp::Ordering::Less => self.trimmed || self.ragged.short,
+            std::cmp::Ordering::Greater => self.ragged.long,
+        };
+        if fits {
+            return Ok(());
+        }
+        let reason = format!("has {} bytes, `{}` has {}", content.len(), record_type.name, record_type.length);
+        Err(Fault::of_record(RejectCode::RecordLength, reason, Some(index)))
     }
-    let reason = format!("has {} bytes, `{}` has {}", content.len(), record_type.name, record_type.length);
-    Err(Fault::of_record(RejectCode::RecordLength, reason, Some(type_index)))
-}
 
-/// Whether the bytes between two fields are blank.
-pub(super) fn check_gap(content: &[u8], gap: Range<usize>, type_index: usize) -> Result<(), Fault> {
-    let Some(at) = content[gap.clone()].iter().position(|byte| *byte != b' ') else { return Ok(()) };
-    let reason = format!(
-        "bytes {} to {} of the record belong to no field and must be blank; from byte {} there is {}",
-        gap.start + 1,
-        gap.end,
-        gap.start + at + 1,
-        shown(&String::from_utf8_lossy(&content[gap.start + at..gap.end])),
-    );
-    Err(Fault::of_record(RejectCode::Filler, reason, Some(type_index)))
+    /// Whether the bytes between two fields are blank, where they have to be.
+    #[inline]
+    pub(super) fn check_gap(self, content: &[u8], gap: Range<usize>, type_index: usize) -> Result<(), Fault> {
+        if self.keep_filler || gap.is_empty() {
+            return Ok(());
+        }
+        let end = gap.end.min(content.len());
+        let filler = content.get(gap.start..end).unwrap_or_default();
+        let Some(at) = filler.iter().position(|byte| *byte != b' ') else { return Ok(()) };
+        let reason = format!(
+            "bytes {} to {} of the record belong to no field and must be blank; from byte {} there is {}",
+            gap.start + 1,
+            gap.end,
+            gap.start + at + 1,
+            shown(&String::from_utf8_lossy(&filler[at..])),
+        );
+        Err(Fault::of_record(RejectCode::Filler, reason, Some(type_index)))
+    }
+
+    /// The bytes of a field that a record of `length` bytes has of it.
+    #[inline]
+    pub(super) fn clip(column: &Column, length: usize) -> Column {
+        let bytes = column.bytes.start.min(length)..column.bytes.end.min(length);
+        Column { bytes, ..Column::default() }
+    }
 }

@@ -1,14 +1,15 @@
 //! Raw records out of a stream, in bounded memory.
 //!
-//! A record ends at the first terminator outside quotes. What is a quote is exactly what `csv-core` takes for one: it
-//! opens only as the first byte of a field, a doubled one within quotes stands for itself, and any other one in quotes
-//! closes them. Nothing is decoded here.
+//! A record ends at the first terminator outside quotes, or after its length. What is a quote is exactly what
+//! `csv-core` takes for one: it opens only as the first byte of a field, a doubled one within quotes stands for itself,
+//! and any other one in quotes closes them. Nothing is decoded here.
 
 use std::io::{self, Read};
 
-use memchr::{memchr, memchr2};
+use memchr::{memchr, memchr_iter, memchr2, memchr3};
 
-use super::Terminator;
+use super::delimited::Delimiter;
+use super::{Escape, Terminator};
 
 /// How much is asked of the source at once, at least.
 const READ_BYTES: usize = 64 * 1024;
@@ -16,12 +17,36 @@ const READ_BYTES: usize = 64 * 1024;
 /// What tells records apart.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct FramingRules {
-    /// The last byte of a terminator.
-    pub(super) end: u8,
-    /// Quote and delimiter, where terminators may stand in quotes.
-    pub(super) quoting: Option<(u8, u8)>,
+    /// What ends a record.
+    pub(super) end: End,
+    /// Where terminators may stand in fields.
+    pub(super) quoting: Option<QuotingRules>,
     /// Longest record, terminator included.
     pub(super) max_record_bytes: usize,
+    /// How many lines are looked ahead.
+    pub(super) lines_ahead: usize,
+}
+
+/// What ends a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    /// This byte.
+    Byte(u8),
+    /// LF, CR or both.
+    AnyLineBreak,
+    /// So many bytes.
+    Length(usize),
+}
+
+/// Where terminators may stand in fields.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct QuotingRules {
+    /// Opens and closes quotes.
+    pub(super) quote: Option<u8>,
+    /// Before a quote that opens.
+    pub(super) delimiter: Delimiter,
+    /// How a quote stands in quotes.
+    pub(super) escape: Escape,
 }
 
 /// One raw record.
@@ -29,10 +54,10 @@ pub(super) struct FramingRules {
 pub(super) struct Frame<'b> {
     /// Its bytes, with its terminator if it has one.
     pub(super) raw: &'b [u8],
-    /// Whether it ends with the last byte of a terminator; only the last record of a file may not.
+    /// Whether it ends as records do; only the last record of a file may not.
     pub(super) terminated: bool,
-    /// Whether it holds a quote byte at all.
-    pub(super) has_quotes: bool,
+    /// Whether neither quote nor escape is in it.
+    pub(super) plain: bool,
 }
 
 /// Why there is no record.
@@ -46,7 +71,7 @@ pub(super) enum FrameError {
     UnterminatedQuote(usize),
 }
 
-/// Cuts a stream into raw records. Holds at most the longest record and one read.
+/// Cuts a stream into raw records. Holds at most the longest record, the lines looked ahead, and one read.
 pub(super) struct Framer<R> {
     source: R,
     rules: FramingRules,
@@ -69,44 +94,88 @@ impl<R: Read> Framer<R> {
         self.offset
     }
 
+    /// Whether the stream goes on with `prefix`.
+    pub(super) fn starts_with(&mut self, prefix: &[u8]) -> io::Result<bool> {
+        while self.end - self.start < prefix.len() && self.fill()? {}
+        Ok(self.buffer[self.start..self.end].starts_with(prefix))
+    }
+
     /// Passes over `prefix` if the stream goes on with it.
     pub(super) fn skip(&mut self, prefix: &[u8]) -> io::Result<bool> {
-        while self.end - self.start < prefix.len() && self.fill()? {}
-        let found = self.buffer[self.start..self.end].starts_with(prefix);
+        let found = self.starts_with(prefix)?;
         if found {
             self.take(prefix.len());
         }
         Ok(found)
     }
 
-    /// The next raw record, or `None` at the end of the stream.
-    pub(super) fn next(&mut self) -> Result<Option<Frame<'_>>, FrameError> {
-        let mut scan = Scan::default();
+    /// The next byte, if there is one.
+    pub(super) fn peek(&mut self) -> io::Result<Option<u8>> {
+        while self.start == self.end && self.fill()? {}
+        Ok(self.buffer[self.start..self.end].first().copied())
+    }
+
+    /// Passes over the next byte.
+    pub(super) fn skip_byte(&mut self) {
+        if self.start < self.end {
+            self.take(1);
+        }
+    }
+
+    /// Whether at most `count` lines are left; lines longer than a record count for as many as they could hold.
+    pub(super) fn has_at_most(&mut self, count: usize) -> io::Result<bool> {
         loop {
-            let longest = self.start.saturating_add(self.rules.max_record_bytes);
+            let rest = &self.buffer[self.start..self.end];
+            let ends = match self.rules.end {
+                End::Byte(end) => memchr_iter(end, rest).count(),
+                End::AnyLineBreak => line_breaks(rest),
+                End::Length(length) => rest.len() / length,
+            };
+            // A line without terminator may follow the last end.
+            if ends > count || rest.len() >= self.rules.max_record_bytes.saturating_mul(count + 1) {
+                return Ok(false);
+            }
+            if !self.fill()? {
+                let open = usize::from(!ends_with_end(&self.buffer[self.start..self.end], self.rules.end));
+                return Ok(ends + open <= count);
+            }
+        }
+    }
+
+    /// The next raw record, or `None` at the end of the stream. A line is a record in which quotes mean nothing.
+    #[inline]
+    pub(super) fn next(&mut self, as_line: bool) -> Result<Option<Frame<'_>>, FrameError> {
+        let mut scan = Scan::default();
+        let rules = if as_line { FramingRules { quoting: None, ..self.rules } } else { self.rules };
+        loop {
+            let longest = self.start.saturating_add(rules.max_record_bytes);
             // Never look beyond the longest record: the verdict must not depend on how much happened to be read.
             let window = &self.buffer[self.start..self.end.min(longest)];
-            if let Some(length) = scan.find_end(window, self.rules) {
-                return Ok(Some(self.frame(length, true, scan.has_quotes)));
+            let whole = self.exhausted || window.len() == rules.max_record_bytes;
+            if let Some(length) = scan.find_end(window, rules, whole) {
+                return Ok(Some(self.frame(length, true, !scan.has_specials)));
             }
-            if window.len() == self.rules.max_record_bytes {
+            if window.len() == rules.max_record_bytes {
                 return Err(scan.unclosed(window).map_or(FrameError::TooLong, FrameError::UnterminatedQuote));
             }
             if !self.fill().map_err(FrameError::Io)? {
                 let window = &self.buffer[self.start..self.end];
+                if let Some(length) = scan.find_end(window, rules, true) {
+                    return Ok(Some(self.frame(length, true, !scan.has_specials)));
+                }
                 return match scan.unclosed(window) {
                     Some(opened) => Err(FrameError::UnterminatedQuote(opened)),
                     None if window.is_empty() => Ok(None),
-                    None => Ok(Some(self.frame(self.end - self.start, false, scan.has_quotes))),
+                    None => Ok(Some(self.frame(self.end - self.start, false, !scan.has_specials))),
                 };
             }
         }
     }
 
-    fn frame(&mut self, length: usize, terminated: bool, has_quotes: bool) -> Frame<'_> {
+    fn frame(&mut self, length: usize, terminated: bool, plain: bool) -> Frame<'_> {
         let from = self.start;
         self.take(length);
-        Frame { raw: &self.buffer[from..from + length], terminated, has_quotes }
+        Frame { raw: &self.buffer[from..from + length], terminated, plain }
     }
 
     fn take(&mut self, length: usize) {
@@ -125,8 +194,9 @@ impl<R: Read> Framer<R> {
             self.start = 0;
         }
         if self.end == self.buffer.len() {
-            // Less than the longest record is held here, so this always makes room.
-            let largest = self.rules.max_record_bytes.saturating_add(READ_BYTES);
+            // Less than this is ever held here, so this always makes room.
+            let records = self.rules.lines_ahead.saturating_add(1);
+            let largest = self.rules.max_record_bytes.saturating_mul(records).saturating_add(READ_BYTES);
             self.buffer.resize((self.buffer.len() * 2).clamp(READ_BYTES, largest), 0);
         }
         loop {
@@ -146,6 +216,21 @@ impl<R: Read> Framer<R> {
     }
 }
 
+/// How many line breaks of any kind there are.
+pub(super) fn line_breaks(bytes: &[u8]) -> usize {
+    let lines = memchr_iter(b'\n', bytes).count();
+    lines + memchr_iter(b'\r', bytes).filter(|at| bytes.get(at + 1) != Some(&b'\n')).count()
+}
+
+fn ends_with_end(bytes: &[u8], end: End) -> bool {
+    match (bytes.last(), end) {
+        (None, _) => true,
+        (Some(last), End::Byte(end)) => *last == end,
+        (Some(last), End::AnyLineBreak) => matches!(last, b'\n' | b'\r'),
+        (Some(_), End::Length(length)) => bytes.len() % length == 0,
+    }
+}
+
 /// How far the search for the end of a record has come. It goes on where it stopped when more has been read, so that
 /// a source that gives a byte at a time costs no more than another.
 #[derive(Default)]
@@ -153,48 +238,84 @@ struct Scan {
     position: usize,
     /// Offset of the quote that is open.
     opened: Option<usize>,
-    has_quotes: bool,
+    has_specials: bool,
 }
 
 impl Scan {
-    /// The length of the record at the start of `window`, terminator included, if its end is there.
-    fn find_end(&mut self, window: &[u8], rules: FramingRules) -> Option<usize> {
-        let Some((quote, delimiter)) = rules.quoting else {
-            let found = memchr(rules.end, &window[self.position..]);
-            let from = std::mem::replace(&mut self.position, window.len());
-            return found.map(|at| from + at + 1);
-        };
+    /// The length of the record at the start of `window`, terminator included, if its end is there. `whole` says that
+    /// nothing will follow the window.
+    #[inline]
+    fn find_end(&mut self, window: &[u8], rules: FramingRules, whole: bool) -> Option<usize> {
+        match (rules.quoting, rules.end) {
+            (None, End::Length(length)) => (window.len() >= length).then_some(length),
+            (None, End::Byte(end)) => {
+                let found = memchr(end, &window[self.position..]);
+                let from = std::mem::replace(&mut self.position, window.len());
+                found.map(|at| from + at + 1)
+            }
+            (None, End::AnyLineBreak) => {
+                let at = self.position + memchr2(b'\n', b'\r', &window[self.position..])?;
+                self.close(window, at, whole)
+            }
+            (Some(quoting), end) => self.find_end_among_quotes(window, quoting, end, whole),
+        }
+    }
+
+    /// The length of a record whose line break begins at `at`.
+    fn close(&mut self, window: &[u8], at: usize, whole: bool) -> Option<usize> {
+        self.position = at;
+        match (window[at], window.get(at + 1)) {
+            (b'\r', None) if !whole => None,
+            (b'\r', Some(b'\n')) => Some(at + 2),
+            _ => Some(at + 1),
+        }
+    }
+
+    fn find_end_among_quotes(&mut self, window: &[u8], quoting: QuotingRules, end: End, whole: bool) -> Option<usize> {
         loop {
             let rest = &window[self.position..];
-            let within_quotes = self.opened.is_some();
-            let found = if within_quotes { memchr(quote, rest) } else { memchr2(rules.end, quote, rest) };
+            let found = match self.opened {
+                Some(_) => quoting.find_in_quotes(rest),
+                None => quoting.find_outside(rest, end),
+            };
             let Some(at) = found.map(|at| self.position + at) else {
                 self.position = window.len();
                 return None;
             };
-            if within_quotes {
+            let byte = window[at];
+            if self.opened.is_none() && is_end(byte, end) {
+                return match end {
+                    End::AnyLineBreak => self.close(window, at, whole),
+                    End::Byte(_) | End::Length(_) => Some(at + 1),
+                };
+            }
+            self.has_specials = true;
+            if byte == b'\\' && quoting.escape == Escape::Backslash {
+                // What it escapes is not there yet.
+                if at + 1 >= window.len() && !whole {
+                    self.position = at;
+                    return None;
+                }
+                self.position = (at + 2).min(window.len());
+            } else if self.opened.is_some() {
                 match window.get(at + 1) {
                     // It closes or is doubled: the next byte will tell.
-                    None => {
+                    None if quoting.escape == Escape::Doubled => {
                         self.position = at;
                         return None;
                     }
-                    Some(next) if *next == quote => self.position = at + 2,
-                    Some(_) => {
+                    Some(next) if *next == byte && quoting.escape == Escape::Doubled => self.position = at + 2,
+                    _ => {
                         self.opened = None;
                         self.position = at + 1;
                     }
                 }
-                continue;
+            } else {
+                if at == 0 || quoting.delimiter.ends_at(window, at) {
+                    self.opened = Some(at);
+                }
+                self.position = at + 1;
             }
-            if window[at] == rules.end {
-                return Some(at + 1);
-            }
-            self.has_quotes = true;
-            if at == 0 || window[at - 1] == delimiter {
-                self.opened = Some(at);
-            }
-            self.position = at + 1;
         }
     }
 
@@ -205,29 +326,62 @@ impl Scan {
     }
 }
 
+impl QuotingRules {
+    fn find_in_quotes(&self, rest: &[u8]) -> Option<usize> {
+        let quote = self.quote?;
+        if self.escape == Escape::Backslash { memchr2(quote, b'\\', rest) } else { memchr(quote, rest) }
+    }
+
+    #[inline]
+    fn find_outside(&self, rest: &[u8], end: End) -> Option<usize> {
+        let escape = (self.escape == Escape::Backslash).then_some(b'\\');
+        match (end, self.quote, escape) {
+            (End::Byte(end), Some(quote), None) => memchr2(end, quote, rest),
+            (End::Byte(end), Some(quote), Some(escape)) => memchr3(end, quote, escape, rest),
+            (End::Byte(end), None, escape) => memchr2(end, escape.unwrap_or(end), rest),
+            (_, quote, None) => memchr3(b'\n', b'\r', quote.unwrap_or(b'\n'), rest),
+            (_, quote, Some(escape)) => {
+                let quote = quote.unwrap_or(escape);
+                rest.iter().position(|byte| [b'\n', b'\r', quote, escape].contains(byte))
+            }
+        }
+    }
+}
+
+fn is_end(byte: u8, end: End) -> bool {
+    match end {
+        End::Byte(end) => byte == end,
+        End::AnyLineBreak => matches!(byte, b'\n' | b'\r'),
+        End::Length(_) => false,
+    }
+}
+
 impl Terminator {
-    /// Its bytes.
+    /// Its bytes; those of `Mixed` are what a file begins with where nothing else is known.
     pub(super) const fn bytes(self) -> &'static [u8] {
         match self {
-            Self::Lf => b"\n",
+            Self::Lf | Self::Mixed => b"\n",
             Self::CrLf => b"\r\n",
             Self::Cr => b"\r",
+            Self::None => b"",
         }
     }
 
-    /// The byte at which a record is cut.
-    pub(super) const fn end(self) -> u8 {
+    /// Where records are cut; `length` is that of records without terminator.
+    pub(super) const fn end(self, length: usize) -> End {
         match self {
-            Self::Lf | Self::CrLf => b'\n',
-            Self::Cr => b'\r',
+            Self::Lf | Self::CrLf => End::Byte(b'\n'),
+            Self::Cr => End::Byte(b'\r'),
+            Self::Mixed => End::AnyLineBreak,
+            Self::None => End::Length(length),
         }
     }
 
-    /// A terminated record without its terminator.
+    /// A terminated record without its terminator, and which terminator that was.
     ///
     /// # Errors
     /// Where it ends as another system's records do.
-    pub(super) fn strip(self, raw: &[u8]) -> Result<&[u8], &'static str> {
+    pub(super) fn strip(self, raw: &[u8]) -> Result<(&[u8], Self), &'static str> {
         let content = &raw[..raw.len().saturating_sub(1)];
         match self {
             Self::Lf if content.ends_with(b"\r") => {
@@ -236,8 +390,17 @@ impl Terminator {
             Self::Cr if content.starts_with(b"\n") => Err(
                 "begins with the LF of a CR LF, the layout says CR (state terminator = \"crlf\" if the whole file is so)",
             ),
-            Self::CrLf => content.strip_suffix(b"\r").ok_or("ends with a bare LF, the layout says CR LF"),
-            Self::Lf | Self::Cr => Ok(content),
+            Self::CrLf => {
+                let content = content.strip_suffix(b"\r").ok_or("ends with a bare LF, the layout says CR LF")?;
+                Ok((content, self))
+            }
+            Self::Lf | Self::Cr => Ok((content, self)),
+            Self::Mixed => Ok(match (raw.strip_suffix(b"\r\n"), raw.last()) {
+                (Some(content), _) => (content, Self::CrLf),
+                (None, Some(b'\r')) => (content, Self::Cr),
+                (None, _) => (content, Self::Lf),
+            }),
+            Self::None => Ok((raw, self)),
         }
     }
 }
@@ -264,13 +427,21 @@ mod tests {
         }
     }
 
-    const RULES: FramingRules = FramingRules { end: b'\n', quoting: Some((b'"', b',')), max_record_bytes: 16 };
+    fn rules() -> FramingRules {
+        let delimiter = Delimiter::new(",").unwrap();
+        let quoting = Some(QuotingRules { quote: Some(b'"'), delimiter, escape: Escape::Doubled });
+        FramingRules { end: End::Byte(b'\n'), quoting, max_record_bytes: 16, lines_ahead: 0 }
+    }
 
     fn frames(source: impl Read) -> Vec<String> {
-        let mut framer = Framer::new(source, RULES);
+        frames_by(rules(), source)
+    }
+
+    fn frames_by(rules: FramingRules, source: impl Read) -> Vec<String> {
+        let mut framer = Framer::new(source, rules);
         let mut frames = Vec::new();
         loop {
-            match framer.next() {
+            match framer.next(false) {
                 Ok(Some(frame)) => frames.push(String::from_utf8_lossy(frame.raw).into_owned()),
                 Ok(None) => return frames,
                 Err(error) => {
@@ -308,11 +479,58 @@ mod tests {
     }
 
     #[test]
+    fn any_line_break_ends_a_record() {
+        let mixed = FramingRules { end: End::AnyLineBreak, ..rules() };
+        for (input, expected) in [
+            ("a\rb\r\nc\nd", &["a\r", "b\r\n", "c\n", "d"] as &[&str]),
+            ("a\r", &["a\r"]),
+            ("\r\r\n", &["\r", "\r\n"]),
+            ("\"a\r\nb\"\r\nc\r", &["\"a\r\nb\"\r\n", "c\r"]),
+        ] {
+            assert_eq!(frames_by(mixed, input.as_bytes()), expected, "{input:?}");
+            assert_eq!(frames_by(mixed, Dribble(input.as_bytes(), false)), expected, "{input:?} byte by byte");
+        }
+    }
+
+    #[test]
+    fn backslashes_hide_line_breaks_and_quotes() {
+        let quoting = rules().quoting.map(|quoting| QuotingRules { escape: Escape::Backslash, ..quoting });
+        let escaped = FramingRules { quoting, ..rules() };
+        for (input, expected) in [
+            ("a\\\nb\nc", &["a\\\nb\n", "c"] as &[&str]),
+            ("\"a\\\"\n\"\nc", &["\"a\\\"\n\"\n", "c"]),
+            ("a\\", &["a\\"]),
+            ("a\\\\\nb", &["a\\\\\n", "b"]),
+        ] {
+            assert_eq!(frames_by(escaped, input.as_bytes()), expected, "{input:?}");
+            assert_eq!(frames_by(escaped, Dribble(input.as_bytes(), false)), expected, "{input:?} byte by byte");
+        }
+    }
+
+    #[test]
+    fn records_by_length_need_no_terminator() {
+        let by_length = FramingRules { end: End::Length(3), quoting: None, ..rules() };
+        assert_eq!(frames_by(by_length, &b"abc\ndefgh"[..]), ["abc", "\nde", "fgh"]);
+        assert_eq!(frames_by(by_length, Dribble(b"abcde", false)), ["abc", "de"]);
+    }
+
+    #[test]
+    fn the_last_lines_are_known_before_they_come() {
+        for (input, left) in [("", 0), ("a", 1), ("a\n", 1), ("a\nb", 2), ("a\nb\n", 2), ("a\nb\nc\n", 3)] {
+            for count in 0..4 {
+                let rules = FramingRules { lines_ahead: count, ..rules() };
+                let mut framer = Framer::new(Dribble(input.as_bytes(), false), rules);
+                assert_eq!(framer.has_at_most(count).unwrap(), left <= count, "{input:?} {count}");
+            }
+        }
+    }
+
+    #[test]
     fn a_line_of_a_gigabyte_takes_no_memory() {
-        let rules = FramingRules { max_record_bytes: 1 << 20, ..RULES };
+        let rules = FramingRules { max_record_bytes: 1 << 20, ..rules() };
         for (first, quoted) in [("x", false), ("\"", true)] {
             let mut framer = Framer::new(first.as_bytes().chain(io::repeat(b'x').take(1 << 30)), rules);
-            let error = framer.next().unwrap_err();
+            let error = framer.next(false).unwrap_err();
             assert_eq!(matches!(error, FrameError::UnterminatedQuote(0)), quoted, "{error:?}");
             assert!(framer.buffer.len() <= rules.max_record_bytes + READ_BYTES);
         }
@@ -326,10 +544,10 @@ mod tests {
                 if std::mem::replace(&mut self.0, false) { Err(io::ErrorKind::TimedOut.into()) } else { Ok(0) }
             }
         }
-        let mut framer = Framer::new(b"a,".chain(FailOnce(true)).chain(&b"b\nc"[..]), RULES);
-        assert!(matches!(framer.next(), Err(FrameError::Io(_))));
-        assert_eq!(framer.next().unwrap().unwrap().raw, b"a,b\n");
-        assert_eq!(framer.next().unwrap().unwrap().raw, b"c");
+        let mut framer = Framer::new(b"a,".chain(FailOnce(true)).chain(&b"b\nc"[..]), rules());
+        assert!(matches!(framer.next(false), Err(FrameError::Io(_))));
+        assert_eq!(framer.next(false).unwrap().unwrap().raw, b"a,b\n");
+        assert_eq!(framer.next(false).unwrap().unwrap().raw, b"c");
         assert_eq!(framer.offset(), 5);
     }
 }

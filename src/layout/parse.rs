@@ -3,16 +3,21 @@
 use std::io::{self, Read};
 
 use super::compile::Shape;
-use super::control::{ControlOutcome, Totals};
+use super::control::{ControlFault, ControlOutcome, Totals};
 use super::decode::{Fault, RecordDecoder};
-use super::framing::{FrameError, Framer, FramingRules};
-use super::order::Order;
-use super::record::Record;
+use super::frame::{FileFrame, KeptLine, PaddingRun, Raw, TerminatorRun};
+use super::framing::{FrameError, Framer, FramingRules, QuotingRules, line_breaks};
+use super::order::{Misplaced, Open, Order};
+use super::record::{Place, Record};
 use super::reject::{Reject, RejectCode};
-use super::{Layout, Presence, RenderOptions};
+use super::utf16::{NoUtf16, Source};
+use super::{ColumnNames, Escape, Layout, Presence, Terminator};
 
-/// The byte order mark of UTF-8.
+/// The byte order mark, as UTF-8.
 pub(super) const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
+
+/// What is kept of a file beside its records takes no more memory than this, in bytes.
+const MOST_KEPT_BYTES: usize = 1 << 20;
 
 /// Why there is no next record.
 #[derive(Debug, thiserror::Error)]
@@ -28,32 +33,26 @@ pub enum ParseError {
 /// What a file was, as a whole: complete once the parser has come to its end.
 #[derive(Clone, Debug, Default)]
 pub struct FileFacts {
-    /// How many records were read; a line of column names is none of them.
+    /// How many records were read, bad ones that were passed over included; lines that are no records are none of them.
     pub records: u64,
-    /// The same for each of the layout's record types.
+    /// How many good ones of each of the layout's record types.
     pub records_by_type: Vec<u64>,
+    /// How many bad ones were passed over.
+    pub passed_over: u64,
     /// Size in bytes.
     pub bytes: u64,
-    /// It begins with a byte order mark.
-    pub byte_order_mark: bool,
-    /// Its last record ends with a terminator.
-    pub final_terminator: bool,
-    /// The line of column names, if the layout has one: only its place and its bytes, no fields.
-    pub column_names: Option<Record>,
+    /// How many of them are in no record.
+    pub bytes_beside_records: u64,
+    /// What it is beside its records.
+    pub frame: FileFrame,
+    /// More stands beside its records than can be kept: the frame is not whole.
+    pub overfull: bool,
     /// Its header, if the layout has one.
     pub header: Option<Record>,
     /// Its trailer, if the layout has one.
     pub trailer: Option<Record>,
-    /// Every control of the layout; all of them hold, or the file was rejected.
+    /// Every control that is about the whole file; all of them hold, or the file was rejected.
     pub controls: Vec<ControlOutcome>,
-}
-
-impl FileFacts {
-    /// What a renderer has to know to write such a file again.
-    #[must_use]
-    pub fn render_options(&self) -> RenderOptions {
-        RenderOptions { byte_order_mark: self.byte_order_mark, final_terminator: self.final_terminator }
-    }
 }
 
 /// Reads the records of one file, in order.
@@ -62,48 +61,50 @@ impl FileFacts {
 /// bounded by the layout's longest record, whatever comes.
 pub struct Parser<'l, R> {
     layout: &'l Layout,
-    framer: Framer<R>,
+    framer: Framer<Source<R>>,
     decoder: RecordDecoder<'l>,
     order: Order,
     totals: Totals,
     facts: FileFacts,
-    /// What was read last.
+    /// Where the record that was read last begins.
     last: Place,
-    /// The line on which the next record begins.
+    /// Offset in the file, and line, of the next record.
+    byte: u64,
     line: u64,
+    /// The line of column names, which may come again.
+    repeated: Vec<u8>,
+    /// Record types that ended with the record that is being read.
+    closed: Vec<usize>,
+    terminator: Option<Terminator>,
+    kept_bytes: usize,
     state: State,
 }
 
 enum State {
-    /// Byte order mark and column names may be next.
+    /// Byte order mark and preamble may be next.
     Start,
     Names,
     Records,
     End,
-    Rejected(Reject),
-}
-
-/// Where a record begins.
-#[derive(Clone, Copy, Default)]
-struct Place {
-    byte: u64,
-    line: u64,
-    number: u64,
-}
-
-impl Place {
-    fn of(record: &Record) -> Self {
-        Self { byte: record.bytes().start, line: record.line(), number: record.number() }
-    }
+    Rejected {
+        reject: Reject,
+        /// What follows can be read all the same.
+        passable: Option<Framed>,
+    },
 }
 
 /// What is known of a raw record beside its bytes.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 struct Framed {
-    /// Its length without terminator.
-    length: usize,
     terminated: bool,
-    has_quotes: bool,
+    plain: bool,
+}
+
+/// What the next line was.
+enum Next {
+    Record(Framed),
+    Line,
+    End,
 }
 
 impl<'l, R: Read> Parser<'l, R> {
@@ -113,13 +114,18 @@ impl<'l, R: Read> Parser<'l, R> {
         let facts = FileFacts { records_by_type: vec![0; layout.record_types.len()], ..FileFacts::default() };
         Self {
             layout,
-            framer: Framer::new(source, layout.framing_rules()),
+            framer: Framer::new(Source::new(source, layout.encoding), layout.framing_rules()),
             decoder: RecordDecoder::new(layout),
-            order: Order::new(layout.header, layout.trailer),
+            order: Order::new(layout.record_types.len()),
             totals: Totals::new(&layout.controls),
             facts,
             last: Place::default(),
+            byte: 0,
             line: 1,
+            repeated: Vec::new(),
+            closed: Vec::new(),
+            terminator: None,
+            kept_bytes: 0,
             state: State::Start,
         }
     }
@@ -128,12 +134,33 @@ impl<'l, R: Read> Parser<'l, R> {
     ///
     /// # Errors
     /// `Reject` where the file is not what its layout says, `Io` where it cannot be read.
+    #[inline]
     pub fn read(&mut self, record: &mut Record) -> Result<bool, ParseError> {
-        let outcome = self.advance(record);
-        if let Err(ParseError::Reject(reject)) = &outcome {
-            self.state = State::Rejected(reject.clone());
+        match self.advance(record) {
+            Ok(found) => Ok(found),
+            Err(error) => Err(self.rejected(error)),
         }
-        outcome
+    }
+
+    /// Passes over the bad record that [`Parser::read`] has just refused, so that the next call reads on behind it;
+    /// `false` where that cannot be, since nobody knows where the next record begins, or since it is about more than
+    /// this record. `record` is the one that was given to `read`.
+    ///
+    /// What controls add of the record is added as far as it can be read. Where it cannot, they will fail: a total
+    /// that cannot be checked is wrong.
+    pub fn pass_over(&mut self, record: &mut Record) -> bool {
+        let State::Rejected { passable: Some(framed), .. } = self.state else { return false };
+        self.facts.records += 1;
+        self.facts.passed_over += 1;
+        self.order.forget_open();
+        let known = self.decoder.identify(record.content(), framed.plain).ok();
+        let failed = known.and_then(|record_type| {
+            record.clear_fields(record_type);
+            self.decoder.salvage_fields(record)
+        });
+        self.totals.add_bad(self.layout, record, known, failed.as_deref());
+        self.state = State::Records;
+        true
     }
 
     /// What is known of the file so far; all of it after [`Parser::read`] has answered `false`.
@@ -142,17 +169,29 @@ impl<'l, R: Read> Parser<'l, R> {
         &self.facts
     }
 
+    #[cold]
+    fn rejected(&mut self, error: ParseError) -> ParseError {
+        let error = match error {
+            ParseError::Io(error) => match error.get_ref().and_then(|inner| inner.downcast_ref::<NoUtf16>()) {
+                Some(wrong) => {
+                    self.reject_next(wrong.byte, Fault::of_record(RejectCode::Encoding, &*wrong.reason, None))
+                }
+                None => ParseError::Io(error),
+            },
+            other => other,
+        };
+        if let ParseError::Reject(reject) = &error
+            && !matches!(self.state, State::Rejected { .. })
+        {
+            self.state = State::Rejected { reject: reject.clone(), passable: None };
+        }
+        error
+    }
+
+    #[inline]
     fn advance(&mut self, record: &mut Record) -> Result<bool, ParseError> {
         loop {
             match &self.state {
-                State::Start => {
-                    self.read_byte_order_mark()?;
-                    self.state = State::Names;
-                }
-                State::Names => {
-                    self.read_column_names(record)?;
-                    self.state = State::Records;
-                }
                 State::Records => {
                     let found = self.read_record(record)?;
                     if !found {
@@ -161,18 +200,40 @@ impl<'l, R: Read> Parser<'l, R> {
                     }
                     return Ok(found);
                 }
+                State::Start => {
+                    self.read_byte_order_mark()?;
+                    self.read_preamble(record)?;
+                    self.state = State::Names;
+                }
+                State::Names => {
+                    if self.layout.column_names_line().is_none() {
+                        self.state = State::Records;
+                    } else if let Some(framed) = self.read_column_names(record)? {
+                        // It may be left out, and this is a record already.
+                        self.facts.frame.without_column_names = true;
+                        self.state = State::Records;
+                        self.accept(record, framed)?;
+                        return Ok(true);
+                    } else {
+                        self.state = State::Records;
+                    }
+                }
                 State::End => return Ok(false),
-                State::Rejected(reject) => return Err(reject.clone().into()),
+                State::Rejected { reject, .. } => return Err(reject.clone().into()),
             }
         }
     }
 
     fn read_byte_order_mark(&mut self) -> Result<(), ParseError> {
         let found = self.framer.skip(BYTE_ORDER_MARK)?;
-        self.facts.byte_order_mark = found;
+        self.facts.frame.byte_order_mark = found;
+        if found {
+            self.byte = self.layout.encoding.bytes_in_file(BYTE_ORDER_MARK) as u64;
+            self.facts.bytes_beside_records = self.byte;
+        }
         let reason = match (self.layout.byte_order_mark, found) {
             (Presence::Absent, true) => {
-                "the file begins with a UTF-8 byte order mark, the layout says that there is none (state byte_order_mark)"
+                "the file begins with a byte order mark, the layout says that there is none (state byte_order_mark)"
             }
             (Presence::Required, false) => "the file does not begin with a byte order mark, the layout requires one",
             _ => return Ok(()),
@@ -180,56 +241,236 @@ impl<'l, R: Read> Parser<'l, R> {
         Err(self.reject_next(0, Fault::of_record(RejectCode::ByteOrderMark, reason, None)))
     }
 
-    fn read_column_names(&mut self, record: &mut Record) -> Result<(), ParseError> {
-        if !matches!(self.layout.shape, Shape::Delimited { column_names: Some(_), .. }) {
-            return Ok(());
+    fn read_preamble(&mut self, record: &mut Record) -> Result<(), ParseError> {
+        for _ in 0..self.layout.lines.preamble {
+            if self.next_framed(record, 0, true)?.is_none() {
+                return Err(self.empty());
+            }
+            self.keep(record, 0);
         }
-        let Some(framed) = self.next_framed(record, 0)? else { return Err(self.empty()) };
-        let checked = self.decoder.check_column_names(&record.raw()[..framed.length], framed.has_quotes);
-        checked
-            .and_then(|()| self.check_final_terminator(framed, None))
-            .map_err(|fault| reject(self.layout, Place::of(record), fault))?;
-        self.facts.column_names = Some(record.clone());
         Ok(())
     }
 
-    fn read_record(&mut self, record: &mut Record) -> Result<bool, ParseError> {
-        let Some(framed) = self.next_framed(record, self.last.number + 1)? else { return Ok(false) };
-        self.decode(record, framed).map_err(|fault| reject(self.layout, Place::of(record), fault))?;
-        let type_index = record.type_index();
-        self.facts.records += 1;
-        self.facts.records_by_type[type_index] += 1;
-        if self.layout.header == Some(type_index) {
-            self.facts.header = Some(record.clone());
-        } else if self.layout.trailer == Some(type_index) {
-            self.facts.trailer = Some(record.clone());
+    /// Reads the line of column names; where it may be left out and is, answers with what stands in its place.
+    fn read_column_names(&mut self, record: &mut Record) -> Result<Option<Framed>, ParseError> {
+        let rule = match &self.layout.shape {
+            Shape::Delimited(shape) => shape.column_names_rule,
+            Shape::FixedWidth(_) => return Ok(None),
+        };
+        let framed = loop {
+            match self.next_line(record, 0)? {
+                Next::Record(framed) => break framed,
+                Next::Line => {}
+                Next::End if rule == ColumnNames::Optional => {
+                    self.facts.frame.without_column_names = true;
+                    return Ok(None);
+                }
+                Next::End => return Err(self.empty()),
+            }
+        };
+        let checked = self.decoder.read_column_names(record.content(), framed.plain);
+        if checked.is_err() && rule == ColumnNames::Optional {
+            let number = self.facts.records + 1;
+            self.last.number = number;
+            record.set_number(number);
+            return Ok(Some(framed));
         }
+        checked
+            .and_then(|()| self.check_final_terminator(framed, None))
+            .map_err(|fault| reject(self.layout, record.place(), fault))?;
+        if self.layout.column_names_line() != Some(record.content()) {
+            self.facts.frame.column_names = Some(Raw(record.content().to_vec()));
+        }
+        if self.layout.lines.repeated_names {
+            self.repeated = record.content().to_vec();
+        }
+        self.note_terminator(record, 0);
+        self.facts.frame.final_terminator = framed.terminated;
+        self.facts.bytes_beside_records += record.bytes().end - record.bytes().start;
+        Ok(None)
+    }
+
+    #[inline]
+    fn read_record(&mut self, record: &mut Record) -> Result<bool, ParseError> {
+        loop {
+            match self.next_line(record, self.facts.records + 1)? {
+                Next::Record(framed) => {
+                    self.accept(record, framed)?;
+                    return Ok(true);
+                }
+                Next::Line => {}
+                Next::End => return Ok(false),
+            }
+        }
+    }
+
+    /// The next line, which is a record that would have this number, or kept.
+    #[inline]
+    fn next_line(&mut self, record: &mut Record, number: u64) -> Result<Next, ParseError> {
+        if self.layout.has_other_lines() && self.read_other_line(record, number)? {
+            return Ok(Next::Line);
+        }
+        let Some(framed) = self.next_framed(record, number, false)? else { return Ok(Next::End) };
+        let lines = &self.layout.lines;
+        if (lines.blank && record.content().is_empty())
+            || (lines.repeated_names && !self.repeated.is_empty() && self.repeated == record.content())
+        {
+            self.keep(record, number);
+            return Ok(Next::Line);
+        }
+        Ok(Next::Record(framed))
+    }
+
+    /// Reads a line that is known by its first bytes, or by its place, to be no record; `false` where there is none.
+    fn read_other_line(&mut self, record: &mut Record, number: u64) -> Result<bool, ParseError> {
+        if !self.layout.padding_at_end.is_empty()
+            && let Some(first) = self.framer.peek()?
+            && self.layout.is_padding(first)
+        {
+            self.read_padding()?;
+            return Ok(true);
+        }
+        let lines = &self.layout.lines;
+        let is_comment = match &lines.comment {
+            Some(comment) => self.framer.starts_with(comment.as_bytes())?,
+            None => false,
+        };
+        let in_footer = !is_comment && lines.footer > 0 && self.framer.has_at_most(lines.footer)?;
+        if !is_comment && !in_footer {
+            return Ok(false);
+        }
+        if self.next_framed(record, number, true)?.is_none() {
+            return Ok(false);
+        }
+        self.keep(record, number);
         Ok(true)
     }
 
-    fn decode(&mut self, record: &mut Record, framed: Framed) -> Result<(), Fault> {
-        let type_index = self.decoder.identify(&record.raw()[..framed.length], framed.has_quotes)?;
+    /// Reads what follows the last record: nothing but padding and line breaks.
+    fn read_padding(&mut self) -> Result<(), ParseError> {
+        while let Some(byte) = self.framer.peek()? {
+            if !self.layout.is_padding(byte) && !matches!(byte, b'\r' | b'\n') {
+                let reason = "something follows what marks the end of the file";
+                return Err(self.reject_next(self.byte, Fault::of_record(RejectCode::Text, reason, None)));
+            }
+            self.note_padding(byte);
+            self.framer.skip_byte();
+            self.byte += self.layout.encoding.bytes_in_file(&[byte]) as u64;
+        }
+        Ok(())
+    }
+
+    fn note_padding(&mut self, byte: u8) {
+        self.facts.bytes_beside_records += self.layout.encoding.bytes_in_file(&[byte]) as u64;
+        match self.facts.frame.end_padding.last_mut() {
+            Some(run) if run.byte == byte => run.count += 1,
+            _ => {
+                if self.may_keep(size_of::<PaddingRun>()) {
+                    self.facts.frame.end_padding.push(PaddingRun { byte, count: 1 });
+                }
+            }
+        }
+    }
+
+    /// Keeps the line that was read last.
+    fn keep(&mut self, record: &Record, before_record: u64) {
+        self.facts.bytes_beside_records += record.bytes().end - record.bytes().start;
+        if self.may_keep(record.raw().len() + size_of::<KeptLine>()) {
+            self.facts.frame.kept_lines.push(KeptLine { before_record, raw: Raw(record.raw().to_vec()) });
+        }
+    }
+
+    fn may_keep(&mut self, bytes: usize) -> bool {
+        self.kept_bytes += bytes;
+        self.facts.overfull |= self.kept_bytes > MOST_KEPT_BYTES;
+        !self.facts.overfull
+    }
+
+    /// Takes a record that was framed.
+    #[inline]
+    fn accept(&mut self, record: &mut Record, framed: Framed) -> Result<(), ParseError> {
+        if let Err(wrong) = self.decode(record, framed) {
+            // A wrong total, or order, is about more than this record; one without a master is alone in that.
+            let (reject, passable) = match wrong {
+                Wrong::Record(fault) => {
+                    let passable = fault.code != RejectCode::Terminator;
+                    (reject(self.layout, record.place(), fault), passable)
+                }
+                Wrong::Control(fault) => (self.control_reject(fault), false),
+                Wrong::Place(reject, wrong) => (*reject, matches!(wrong, Misplaced::Orphan(_))),
+            };
+            self.state = State::Rejected { reject: reject.clone(), passable: passable.then_some(framed) };
+            return Err(reject.into());
+        }
+        let type_index = record.type_index();
+        self.facts.records += 1;
+        self.facts.records_by_type[type_index] += 1;
+        self.facts.frame.final_terminator = framed.terminated;
+        if self.layout.header == Some(type_index) {
+            self.facts.header = Some(record.clone());
+            if self.layout.lines.repeated_names {
+                self.repeated = record.content().to_vec();
+            }
+        } else if self.layout.trailer == Some(type_index) {
+            self.facts.trailer = Some(record.clone());
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn decode(&mut self, record: &mut Record, framed: Framed) -> Result<(), Wrong> {
+        self.note_terminator(record, record.number());
+        let type_index = self.decoder.identify(record.content(), framed.plain)?;
         record.set_type(type_index);
-        let placed = self.order.accept(type_index);
-        placed.map_err(|wrong| Fault::of_record(RejectCode::Order, wrong.reason(), Some(type_index)))?;
-        self.decoder.read_fields(record, framed.length, framed.has_quotes)?;
+        if self.layout.needs_order() {
+            self.place(type_index, record.place())?;
+        }
+        self.decoder.read_fields(record, framed.plain)?;
         self.check_final_terminator(framed, Some(type_index))?;
-        self.totals.add(&self.layout.controls, record).map_err(|overflow| Fault {
-            code: RejectCode::Control,
-            reason: "the sum of this field exceeds 38 digits and cannot be checked".to_owned(),
-            record_type: Some(type_index),
-            field: Some((overflow.field, record.offset_in_record(overflow.field))),
-        })
+        self.totals.add(&self.layout.controls, record)?;
+        Ok(())
+    }
+
+    /// Whether a record may stand where it stands; what ended with it is settled.
+    fn place(&mut self, type_index: usize, place: Place) -> Result<(), Wrong> {
+        self.closed.clear();
+        let closed = &mut self.closed;
+        let placed = self.order.accept(&self.layout.standing, type_index, place, |open| closed.push(open.record_type));
+        for record_type in std::mem::take(&mut self.closed) {
+            self.totals.close(self.layout, record_type)?;
+        }
+        placed.map_err(|(wrong, open)| self.misplaced(wrong, open, place, Some(type_index)))
+    }
+
+    fn misplaced(&self, wrong: Misplaced, open: Option<Open>, place: Place, record_type: Option<usize>) -> Wrong {
+        let name = |index: usize| self.layout.record_types[index].name.as_str();
+        let reason = wrong.reason(name);
+        let (place, record_type) = match open {
+            Some(open) => (open.place, Some(open.record_type)),
+            None => (place, record_type),
+        };
+        let fault = Fault::of_record(RejectCode::Order, reason, record_type);
+        Wrong::Place(Box::new(reject(self.layout, place, fault)), wrong)
     }
 
     /// The next raw record, without its fields, under this number; `None` at the end of the file.
-    fn next_framed(&mut self, record: &mut Record, number: u64) -> Result<Option<Framed>, ParseError> {
-        let place = Place { byte: self.framer.offset(), line: self.line, number };
-        let framed = match self.framer.next() {
+    #[inline]
+    fn next_framed(&mut self, record: &mut Record, number: u64, as_line: bool) -> Result<Option<Framed>, ParseError> {
+        let place = Place { byte: self.byte, line: self.line, number };
+        let encoding = self.layout.encoding;
+        let framed = match self.framer.next(as_line) {
             Ok(None) => return Ok(None),
             Ok(Some(frame)) => {
-                record.load(frame.raw, place.number, place.line, place.byte);
-                Framed { length: frame.raw.len(), terminated: frame.terminated, has_quotes: frame.has_quotes }
+                let mut raw = frame.raw;
+                if !frame.terminated && !self.layout.padding_at_end.is_empty() {
+                    raw = self.layout.without_padding(raw);
+                }
+                record.load(raw, place, encoding.is_utf16().then_some(encoding));
+                let padding = frame.raw[raw.len()..].to_vec();
+                let framed = Framed { terminated: frame.terminated, plain: frame.plain };
+                padding.iter().for_each(|byte| self.note_padding(*byte));
+                self.byte += record.in_file(&padding);
+                framed
             }
             Err(FrameError::Io(error)) => return Err(error.into()),
             Err(FrameError::TooLong) => return Err(reject(self.layout, place, self.too_long()).into()),
@@ -241,25 +482,44 @@ impl<'l, R: Read> Parser<'l, R> {
             }
         };
         self.last = place;
+        self.byte += record.in_file(record.raw());
         self.count_lines(record.raw(), framed);
-        self.facts.bytes = self.framer.offset();
-        self.facts.final_terminator = framed.terminated;
         let length = self.strip_terminator(record.raw(), framed);
-        let length = length.map_err(|fault| reject(self.layout, Place::of(record), fault))?;
-        Ok(Some(Framed { length, ..framed }))
+        let length = length.map_err(|fault| reject(self.layout, record.place(), fault))?;
+        record.set_content_length(length);
+        Ok(Some(framed))
     }
 
+    #[inline]
     fn count_lines(&mut self, raw: &[u8], framed: Framed) {
-        let end = self.layout.terminator.end();
-        self.line +=
-            if framed.has_quotes { memchr::memchr_iter(end, raw).count() as u64 } else { u64::from(framed.terminated) };
+        self.line += match self.layout.terminator {
+            Terminator::None => 1,
+            _ if framed.plain => u64::from(framed.terminated),
+            Terminator::Mixed => line_breaks(raw) as u64,
+            Terminator::Cr => memchr::memchr_iter(b'\r', raw).count() as u64,
+            Terminator::Lf | Terminator::CrLf => memchr::memchr_iter(b'\n', raw).count() as u64,
+        };
     }
 
     /// The length of a raw record without its terminator.
-    fn strip_terminator(&self, raw: &[u8], framed: Framed) -> Result<usize, Fault> {
+    #[inline]
+    fn strip_terminator(&mut self, raw: &[u8], framed: Framed) -> Result<usize, Fault> {
         if framed.terminated {
-            let content = self.layout.terminator.strip(raw);
-            return content.map(<[u8]>::len).map_err(|reason| Fault::of_record(RejectCode::Terminator, reason, None));
+            let (content, terminator) = self
+                .layout
+                .terminator
+                .strip(raw)
+                .map_err(|reason| Fault::of_record(RejectCode::Terminator, reason, None))?;
+            self.terminator = Some(terminator);
+            return Ok(content.len());
+        }
+        if self.layout.terminator == Terminator::None {
+            let reason = format!(
+                "the file ends after {} bytes of a record of {} (cut short?)",
+                raw.len(),
+                self.layout.record_length
+            );
+            return Err(Fault::of_record(RejectCode::RecordLength, reason, None));
         }
         if raw.ends_with(b"\r") {
             let reason = "the file ends with a CR that is no terminator, or half of one";
@@ -270,6 +530,20 @@ impl<'l, R: Read> Parser<'l, R> {
             return Err(self.too_long());
         }
         Ok(raw.len())
+    }
+
+    /// Notes which terminator a record has, where that may change.
+    #[inline]
+    fn note_terminator(&mut self, record: &Record, number: u64) {
+        if self.layout.terminator != Terminator::Mixed || record.terminator().is_empty() {
+            return;
+        }
+        let word = self.terminator.unwrap_or(Terminator::Lf).word();
+        let is_same = self.facts.frame.terminators.last().is_some_and(|run| run.terminator == word);
+        if !is_same && self.may_keep(size_of::<TerminatorRun>()) {
+            let run = TerminatorRun { from_record: number, terminator: word.to_owned() };
+            self.facts.frame.terminators.push(run);
+        }
     }
 
     /// Only the last record of a file can lack its terminator.
@@ -283,45 +557,68 @@ impl<'l, R: Read> Parser<'l, R> {
 
     /// What can only be said of the whole file.
     fn finish(&mut self) -> Result<(), ParseError> {
-        self.facts.bytes = self.framer.offset();
+        self.facts.bytes = self.byte;
         if self.facts.records == 0 && (self.layout.header.is_some() || self.layout.trailer.is_some()) {
             return Err(self.empty());
         }
-        if let Some(trailer) = self.order.missing_trailer() {
-            self.line += u64::from(!self.facts.final_terminator);
+        self.check_footer()?;
+        if let Some(trailer) = self.layout.trailer.filter(|_| !self.order.has_trailer()) {
+            self.line += u64::from(!self.facts.frame.final_terminator);
             let reason = "the file ends without its trailer (cut short?)";
-            return Err(self.reject_next(self.facts.bytes, Fault::of_record(RejectCode::Order, reason, Some(trailer))));
+            return Err(self.reject_next(self.byte, Fault::of_record(RejectCode::Order, reason, Some(trailer))));
         }
-        if self.facts.final_terminator && self.layout.final_terminator == Presence::Absent {
+        if self.facts.frame.final_terminator
+            && self.layout.final_terminator == Presence::Absent
+            && self.layout.terminator != Terminator::None
+            && self.facts.frame.kept_lines.last().is_none_or(|line| line.before_record <= self.facts.records)
+        {
             let reason = "the last record ends with a terminator, the layout says that it does not";
             let fault = Fault::of_record(RejectCode::Terminator, reason, None);
             return Err(reject(self.layout, self.last, fault).into());
         }
-        self.check_controls()
+        self.close_all()?;
+        let (outcomes, failed) = self.totals.finish(self.layout);
+        self.facts.controls = outcomes;
+        failed.map_or(Ok(()), |fault| Err(self.control_reject(fault).into()))
     }
 
-    fn check_controls(&mut self) -> Result<(), ParseError> {
-        let mut failed = None;
-        for (index, control) in self.layout.controls.iter().enumerate() {
-            let (type_index, field) = control.stated;
-            let holders = [&self.facts.header, &self.facts.trailer];
-            let holder = holders.into_iter().flatten().find(|record| record.type_index() == type_index);
-            let Some(holder) = holder else { continue };
-            let outcome = ControlOutcome {
-                description: control.description.clone(),
-                stated: holder.get(field).unwrap_or_default().to_owned(),
-                computed: self.totals.computed(&self.layout.controls, index, &self.facts.records_by_type),
-            };
-            if !outcome.holds() && failed.is_none() {
-                let reason =
-                    format!("{}: the file says {}, it has {}", outcome.description, outcome.stated, outcome.computed);
-                let field = Some((field, holder.offset_in_record(field)));
-                let fault = Fault { code: RejectCode::Control, reason, record_type: Some(type_index), field };
-                failed = Some(reject(self.layout, Place::of(holder), fault));
-            }
-            self.facts.controls.push(outcome);
+    fn check_footer(&self) -> Result<(), ParseError> {
+        let wanted = self.layout.lines.footer;
+        let after = self.facts.frame.kept_lines.iter().rev();
+        let found = after.take_while(|line| line.before_record > self.facts.records).count();
+        if wanted <= found || self.facts.overfull {
+            return Ok(());
         }
-        failed.map_or(Ok(()), |reject| Err(reject.into()))
+        let reason =
+            format!("the file ends with {found} lines behind its records, its footer has {wanted} (cut short?)");
+        Err(self.reject_next(self.byte, Fault::of_record(RejectCode::Order, reason, None)))
+    }
+
+    /// Ends whatever is still open.
+    fn close_all(&mut self) -> Result<(), ParseError> {
+        let mut closed = Vec::new();
+        let finished = self.order.finish(&self.layout.standing, |open| closed.push(open.record_type));
+        for record_type in closed {
+            if let Err(fault) = self.totals.close(self.layout, record_type) {
+                return Err(self.control_reject(fault).into());
+            }
+        }
+        finished.map_err(|(wrong, open)| {
+            let end = Place { byte: self.byte, line: self.line, number: self.facts.records + 1 };
+            match self.misplaced(wrong, open, end, None) {
+                Wrong::Place(reject, _) => (*reject).into(),
+                Wrong::Record(fault) => reject(self.layout, end, fault).into(),
+                Wrong::Control(fault) => self.control_reject(fault).into(),
+            }
+        })
+    }
+
+    fn control_reject(&self, fault: ControlFault) -> Reject {
+        let (field, byte) = fault.field;
+        let record_type = Some(fault.record_type);
+        let place = Place { byte, ..fault.place };
+        let fault = Fault { code: RejectCode::Control, reason: fault.reason, record_type, field: Some((field, 0)) };
+        reject(self.layout, place, fault)
     }
 
     fn too_long(&self) -> Fault {
@@ -338,6 +635,26 @@ impl<'l, R: Read> Parser<'l, R> {
     /// A fault of the record after those that were read, or of its absence.
     fn reject_next(&self, byte: u64, fault: Fault) -> ParseError {
         reject(self.layout, Place { byte, line: self.line, number: self.last.number + 1 }, fault).into()
+    }
+}
+
+/// What is wrong with a record.
+enum Wrong {
+    Record(Fault),
+    Control(ControlFault),
+    /// Its place; told already.
+    Place(Box<Reject>, Misplaced),
+}
+
+impl From<Fault> for Wrong {
+    fn from(fault: Fault) -> Self {
+        Self::Record(fault)
+    }
+}
+
+impl From<ControlFault> for Wrong {
+    fn from(fault: ControlFault) -> Self {
+        Self::Control(fault)
     }
 }
 
@@ -360,9 +677,30 @@ fn reject(layout: &Layout, place: Place, fault: Fault) -> Reject {
 impl Layout {
     pub(super) fn framing_rules(&self) -> FramingRules {
         let quoting = match &self.shape {
-            Shape::Delimited { fields, .. } => fields.quote.map(|quote| (quote, fields.delimiter)),
-            Shape::FixedWidth => None,
+            Shape::Delimited(shape) if shape.fields.quote.is_some() || shape.fields.escape == Escape::Backslash => {
+                let (quote, delimiter, escape) = (shape.fields.quote, shape.fields.delimiter, shape.fields.escape);
+                Some(QuotingRules { quote, delimiter, escape })
+            }
+            _ => None,
         };
-        FramingRules { end: self.terminator.end(), quoting, max_record_bytes: self.max_record_bytes }
+        FramingRules {
+            end: self.terminator.end(self.record_length),
+            quoting,
+            max_record_bytes: self.max_record_bytes,
+            lines_ahead: self.lines.footer,
+        }
+    }
+
+    /// Whether lines that are known before they are read whole may stand between records.
+    fn has_other_lines(&self) -> bool {
+        !self.padding_at_end.is_empty() || self.lines.comment.is_some() || self.lines.footer > 0
+    }
+
+    /// Whether it matters where a record stands.
+    fn needs_order(&self) -> bool {
+        self.record_types.len() > 1
+            || self.standing.iter().any(|standing| standing.min > 0 || standing.max.is_some())
+            || self.header.is_some()
+            || self.trailer.is_some()
     }
 }

@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use super::Encoding;
+
 /// A record, as a buffer that is used again and again.
 ///
 /// Canonical texts: text as it stands, integers `-12`, decimals `-12.50`, dates `2026-01-31`. Memory is that of the
@@ -12,7 +14,11 @@ pub struct Record {
     number: u64,
     line: u64,
     start: u64,
+    /// Bytes of the file may differ from those of `raw`.
+    encoding: Option<Encoding>,
     raw: Vec<u8>,
+    /// Length of `raw` without its terminator.
+    content_length: usize,
     text: String,
     values: Vec<Value>,
 }
@@ -22,6 +28,7 @@ pub struct Record {
 struct Value {
     text: Option<(u32, u32)>,
     offset: u32,
+    length: u32,
 }
 
 impl Record {
@@ -39,8 +46,23 @@ impl Record {
 
     /// Empties the record to be built anew, and keeps its memory.
     pub fn rebuild(&mut self, type_index: usize) {
-        self.load(&[], 0, 0, 0);
+        self.load(&[], Place::default(), None);
         self.type_index = type_index;
+    }
+
+    /// Makes room for so many fields, all of them absent, for [`Record::set`].
+    pub fn resize(&mut self, fields: usize) {
+        self.values.clear();
+        self.values.resize(fields, Value { text: None, offset: 0, length: 0 });
+    }
+
+    /// Sets a field of a record that was resized; the last call for a field counts. `false` where it has no such field.
+    pub fn set(&mut self, field: usize, value: &str) -> bool {
+        let from = self.text.len();
+        let Some(slot) = self.values.get_mut(field) else { return false };
+        self.text.push_str(value);
+        slot.text = Some((from as u32, self.text.len() as u32));
+        true
     }
 
     /// Adds the next field: its canonical text, or `None` where it is absent.
@@ -49,7 +71,20 @@ impl Record {
         if let Some(value) = value {
             self.text.push_str(value);
         }
-        FieldSink { text: &mut self.text, values: &mut self.values }.close(from, 0, value.is_some());
+        FieldSink { text: &mut self.text, values: &mut self.values }.close(from, 0..0, value.is_some());
+    }
+
+    /// Becomes a record of the same type and fields, without the bytes of the other.
+    pub fn copy_values(&mut self, other: &Self) {
+        self.rebuild(other.type_index);
+        self.text.push_str(&other.text);
+        self.values.extend_from_slice(&other.values);
+    }
+
+    /// Takes over the fields of another record, and keeps its own bytes.
+    pub(super) fn take_values(&mut self, other: &Self) {
+        self.text.clone_from(&other.text);
+        self.values.clone_from(&other.values);
     }
 
     /// Which of the layout's record types it is.
@@ -73,13 +108,25 @@ impl Record {
     /// Where it stands in the file, terminator included.
     #[must_use]
     pub fn bytes(&self) -> Range<u64> {
-        self.start..self.start + self.raw.len() as u64
+        self.start..self.start + self.in_file(&self.raw)
     }
 
-    /// Its bytes, terminator included.
+    /// Its bytes, terminator included; of UTF-16 as UTF-8.
     #[must_use]
     pub fn raw(&self) -> &[u8] {
         &self.raw
+    }
+
+    /// Its bytes without its terminator.
+    #[must_use]
+    pub fn content(&self) -> &[u8] {
+        &self.raw[..self.content_length]
+    }
+
+    /// The terminator it has in the file; empty where it has none.
+    #[must_use]
+    pub fn terminator(&self) -> &[u8] {
+        &self.raw[self.content_length..]
     }
 
     /// How many fields it has.
@@ -104,33 +151,78 @@ impl Record {
     /// Where the raw text of a field begins in the file, an opening quote included.
     #[must_use]
     pub fn field_offset(&self, field: usize) -> u64 {
-        self.start + self.offset_in_record(field) as u64
+        self.start + self.in_file(self.raw.get(..self.raw_field(field).start).unwrap_or_default())
     }
 
-    /// Where the raw text of a field begins in the record.
-    pub(super) fn offset_in_record(&self, field: usize) -> usize {
-        self.values.get(field).map_or(0, |value| value.offset as usize)
+    /// Where the raw text of a field stands in [`Record::raw`], quotes included; empty where it has none.
+    #[must_use]
+    pub fn raw_field(&self, field: usize) -> Range<usize> {
+        self.values.get(field).map_or(0..0, |value| {
+            let from = value.offset as usize;
+            from..from + value.length as usize
+        })
+    }
+
+    /// How many bytes of the file these bytes of the record are.
+    pub(super) fn in_file(&self, bytes: &[u8]) -> u64 {
+        self.encoding.map_or(bytes.len(), |encoding| encoding.bytes_in_file(bytes)) as u64
     }
 
     /// Takes over the bytes of the next record of a file; it has no fields yet.
-    pub(super) fn load(&mut self, raw: &[u8], number: u64, line: u64, start: u64) {
+    #[inline]
+    pub(super) fn load(&mut self, raw: &[u8], place: Place, encoding: Option<Encoding>) {
         self.type_index = 0;
-        (self.number, self.line, self.start) = (number, line, start);
+        (self.number, self.line, self.start) = (place.number, place.line, place.byte);
+        self.encoding = encoding;
         self.raw.clear();
         self.raw.extend_from_slice(raw);
+        self.content_length = raw.len();
         self.text.clear();
         self.values.clear();
     }
 
-    /// The parts that filling in the fields needs: the bytes to read, and where to write.
+    /// Forgets the fields of a record that was loaded, and takes it for one of another type.
+    pub(super) fn clear_fields(&mut self, type_index: usize) {
+        self.type_index = type_index;
+        self.text.clear();
+        self.values.clear();
+    }
+
+    /// States the number of the record that was loaded.
+    pub(super) fn set_number(&mut self, number: u64) {
+        self.number = number;
+    }
+
+    /// States how long the record that was loaded is without its terminator.
+    pub(super) fn set_content_length(&mut self, length: usize) {
+        self.content_length = length;
+    }
+
+    /// Where it begins.
+    pub(super) fn place(&self) -> Place {
+        Place { byte: self.start, line: self.line, number: self.number }
+    }
+
+    /// The parts that filling in the fields needs: the bytes to read, without terminator, and where to write.
     pub(super) fn parts(&mut self) -> (&[u8], FieldSink<'_>) {
-        (&self.raw, FieldSink { text: &mut self.text, values: &mut self.values })
+        (&self.raw[..self.content_length], FieldSink { text: &mut self.text, values: &mut self.values })
     }
 
     /// States the type of the record that was loaded.
     pub(super) fn set_type(&mut self, type_index: usize) {
         self.type_index = type_index;
     }
+}
+
+/// Where a record begins.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Place {
+    /// Offset in the file.
+    pub(super) byte: u64,
+    /// Line, from 1.
+    pub(super) line: u64,
+    /// Number of the record, from 1.
+    pub(super) number: u64,
 }
 
 /// Takes the fields of a record, one after the other.
@@ -141,12 +233,13 @@ pub(super) struct FieldSink<'r> {
 }
 
 impl FieldSink<'_> {
-    /// Ends a field whose text is what was appended since `from`; `offset` is that of its raw bytes in the record.
+    /// Ends a field whose text is what was appended since `from`; `raw` is where its raw bytes stand in the record.
     ///
     /// Both fit 32 bits: a layout admits no record of more than a gigabyte, and text is at most three times as long.
-    pub(super) fn close(&mut self, from: usize, offset: usize, present: bool) {
+    #[inline]
+    pub(super) fn close(&mut self, from: usize, raw: Range<usize>, present: bool) {
         let text = present.then_some((from as u32, self.text.len() as u32));
-        self.values.push(Value { text, offset: offset as u32 });
+        self.values.push(Value { text, offset: raw.start as u32, length: raw.len() as u32 });
     }
 }
 

@@ -31,11 +31,13 @@ pub enum RejectCode {
     Decimal,
     /// No date of the stated format.
     Date,
+    /// A value that is not of its field's type, for types without a word of their own.
+    Value,
     /// Another text than the constant.
     Constant,
     /// Something other than blanks between the fields of a fixed-width record.
     Filler,
-    /// Header or trailer missing, twice or misplaced; a member before its lead.
+    /// Header or trailer missing, twice or misplaced; a record without the one it belongs to, too few or too many.
     Order,
     /// A control that does not add up.
     Control,
@@ -45,6 +47,10 @@ pub enum RejectCode {
     ByteOrderMark,
     /// No record where a header, trailer or column names are needed.
     Empty,
+    /// Too many bad records for what the feed allows.
+    TooManyRejects,
+    /// The file cannot be written again as the feed demands.
+    NotExact,
     /// A record that the feed's mapping cannot turn into an event.
     Mapping,
     /// An event that does not fit its schema.
@@ -75,6 +81,7 @@ impl RejectCode {
             Self::Integer => "integer",
             Self::Decimal => "decimal",
             Self::Date => "date",
+            Self::Value => "value",
             Self::Constant => "constant",
             Self::Filler => "filler",
             Self::Order => "order",
@@ -82,6 +89,8 @@ impl RejectCode {
             Self::Terminator => "terminator",
             Self::ByteOrderMark => "byte_order_mark",
             Self::Empty => "empty",
+            Self::TooManyRejects => "too_many_rejects",
+            Self::NotExact => "not_exact",
             Self::Mapping => "mapping",
             Self::Schema => "schema",
             Self::EventTooLarge => "event_too_large",

@@ -6,7 +6,7 @@ use std::fmt;
 use serde_json::{Map, Value};
 
 use super::{EventPlan, Mapping, Source, ValuePlan};
-use crate::layout::{FieldKind, Layout, Record};
+use crate::layout::{Layout, Record};
 
 /// A payload that makes no records.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,13 +50,7 @@ impl Mapping {
 fn build(layout: &Layout, record_type: usize, texts: &Texts) -> Record {
     let mut record = Record::build(record_type);
     for (index, field) in layout.record_types()[record_type].fields.iter().enumerate() {
-        match (&field.kind, texts.get(&index)) {
-            (_, Some(text)) => record.push(Some(text)),
-            (FieldKind::Constant { value }, None) => record.push(Some(value)),
-            // What a mandatory text holds when nobody says anything is nothing.
-            (FieldKind::Text, None) if !field.optional => record.push(Some("")),
-            (_, None) => record.push(None),
-        }
+        record.push(texts.get(&index).map(String::as_str).or(field.default_value()));
     }
     record
 }

@@ -2,7 +2,7 @@
 
 use super::spec::{EventSpec, FieldRef, ValueSpec};
 use super::{EventPlan, Mapping, RecordUse, Source, ValuePlan};
-use crate::layout::{FieldKind, Layout, Role};
+use crate::layout::{Layout, Role, ValueType};
 
 impl Mapping {
     /// Checks a mapping against its layout and turns names into indices.
@@ -142,7 +142,8 @@ impl Compiler<'_> {
             Source::FileBusinessDate | Source::FileSequence | Source::FileName => None,
         };
         place.is_some_and(|(record, field)| {
-            matches!(self.layout.record_types()[record].fields[field].kind, FieldKind::Integer)
+            let value_type = self.layout.record_types()[record].fields[field].value_type();
+            matches!(value_type, ValueType::Integer | ValueType::Boolean)
         })
     }
 

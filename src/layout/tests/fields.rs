@@ -3,7 +3,7 @@
 use super::specs::*;
 use super::*;
 
-const OPTIONS: RenderOptions = RenderOptions { byte_order_mark: false, final_terminator: true };
+const OPTIONS: FileFrame = FileFrame { byte_order_mark: false, final_terminator: true };
 
 /// The canonical text of the first field of a record, which ends with `end`, after checking that it is written back.
 fn read(layout: &Layout, written: &str, end: &str) -> Result<Option<String>, RejectCode> {
@@ -17,7 +17,7 @@ fn read(layout: &Layout, written: &str, end: &str) -> Result<Option<String>, Rej
 
 /// Reads a field of five bytes.
 fn fixed(field: FieldSpec, written: &str) -> Result<Option<String>, RejectCode> {
-    let layout = with(single(FieldKind::Text), |spec| {
+    let layout = with(single(text()), |spec| {
         spec.kind = KindSpec::FixedWidth { record_bytes: None };
         spec.encoding = Encoding::Latin1;
         spec.records[0].fields = vec![at(1, 5, field), at(6, 1, constant("."))];
@@ -27,7 +27,7 @@ fn fixed(field: FieldSpec, written: &str) -> Result<Option<String>, RejectCode> 
 
 /// Reads a field before a comma.
 fn delimited(field: FieldSpec, written: &str) -> Result<Option<String>, RejectCode> {
-    let layout = with(single(FieldKind::Text), |spec| spec.records[0].fields = vec![field, constant(".")]);
+    let layout = with(single(text()), |spec| spec.records[0].fields = vec![field, constant(".")]);
     read(&compiled(layout), written, ",.")
 }
 
@@ -36,10 +36,10 @@ fn present(text: &str) -> Result<Option<String>, RejectCode> {
 }
 
 #[test]
-fn text() {
-    let plain = || field("value", FieldKind::Text);
-    let left_out = || optional("value", FieldKind::Text);
-    let right = || FieldSpec { align: Some(Align::Right), pad: Some(b'0'), ..field("value", FieldKind::Text) };
+fn texts() {
+    let plain = || field("value", text());
+    let left_out = || optional("value", text());
+    let right = || FieldSpec { align: Some(Align::Right), pad: Some(b'0'), ..field("value", text()) };
     for (spec, written, expected) in [
         (plain(), "abcde", present("abcde")),
         (plain(), "ab   ", present("ab")),
@@ -80,8 +80,8 @@ fn text() {
 
 #[test]
 fn integers() {
-    let plain = || field("value", FieldKind::Integer);
-    let blanks = || FieldSpec { pad: Some(b' '), ..field("value", FieldKind::Integer) };
+    let plain = || field("value", integer());
+    let blanks = || FieldSpec { pad: Some(b' '), ..field("value", integer()) };
     for (spec, written, expected) in [
         (plain(), "00012", present("12")),
         (plain(), "-0012", present("-12")),
@@ -115,7 +115,7 @@ fn integers() {
 
 #[test]
 fn decimals() {
-    let comma = || field("value", FieldKind::Decimal { scale: 2, implied: false, point: b',' });
+    let comma = || field("value", kind("decimal", [("scale", 2.into()), ("point", ",".into())]));
     for (spec, written, expected) in [
         (field("value", decimal(2)), "01.50", present("1.50")),
         (field("value", decimal(2)), "-1.50", present("-1.50")),
@@ -141,7 +141,7 @@ fn decimals() {
 #[test]
 fn dates_and_constants() {
     let day = || field("value", date("YYDDD"));
-    let mark = |value: &str| field("value", FieldKind::Constant { value: value.to_owned() });
+    let mark = |value: &str| field("value", constantly(value));
     for (spec, written, expected) in [
         (day(), "26031", present("2026-01-31")),
         (day(), "26366", Err(RejectCode::Date)),
@@ -169,7 +169,7 @@ fn dates_and_constants() {
 #[test]
 fn what_would_not_be_read_back_is_not_written() {
     let row = |spec: FieldSpec, value: Option<&str>| {
-        let layout = compiled(with(single(FieldKind::Text), |layout| {
+        let layout = compiled(with(single(text()), |layout| {
             layout.encoding = Encoding::Latin1;
             layout.records[0].fields = vec![spec];
         }));
@@ -177,13 +177,13 @@ fn what_would_not_be_read_back_is_not_written() {
     };
     let padded = |kind| FieldSpec { width: Some(5), ..field("value", kind) };
     for (spec, value) in [
-        (field("value", FieldKind::Text), None),
-        (field("value", FieldKind::Text), Some("a\u{0}")),
-        (field("value", FieldKind::Text), Some("12 \u{20ac}")),
-        (padded(FieldKind::Text), Some("abcdef")),
-        (padded(FieldKind::Text), Some("abc ")),
-        (padded(FieldKind::Integer), Some("123456")),
-        (field("value", FieldKind::Integer), Some("012")),
+        (field("value", text()), None),
+        (field("value", text()), Some("a\u{0}")),
+        (field("value", text()), Some("12 \u{20ac}")),
+        (padded(text()), Some("abcdef")),
+        (padded(text()), Some("abc ")),
+        (padded(integer()), Some("123456")),
+        (field("value", integer()), Some("012")),
         (field("value", decimal(2)), Some("1.5")),
         (field("value", date("YYYYMMDD")), Some("2026-02-30")),
         (constant("B"), Some("C")),
@@ -192,5 +192,5 @@ fn what_would_not_be_read_back_is_not_written() {
         assert_eq!(row(spec.clone(), value), Err(blamed), "{spec:?} {value:?}");
     }
     assert_eq!(row(constant("B"), None).unwrap(), b"B\n", "a constant needs no value");
-    assert_eq!(row(field("value", FieldKind::Text), Some("")).unwrap(), b"\"\"\n", "a blank line is no record");
+    assert_eq!(row(field("value", text()), Some("")).unwrap(), b"\"\"\n", "a blank line is no record");
 }

@@ -7,7 +7,7 @@ mod random;
 mod readiness;
 mod rejects;
 mod round_trip;
-mod specs;
+pub(super) mod specs;
 mod wrong_specs;
 
 use super::*;
@@ -40,8 +40,8 @@ pub(super) fn parse(layout: &Layout, bytes: &[u8]) -> Result<(Rows, FileFacts), 
 }
 
 /// Writes a whole file of what was read.
-pub(super) fn render(layout: &Layout, rows: &Rows, options: RenderOptions) -> Result<Vec<u8>, RenderError> {
-    let mut renderer = Renderer::new(layout, options);
+pub(super) fn render(layout: &Layout, rows: &Rows, frame: &FileFrame) -> Result<Vec<u8>, RenderError> {
+    let mut renderer = Renderer::new(layout, frame);
     let mut out = Vec::new();
     renderer.begin(&mut out);
     for (name, values) in rows {

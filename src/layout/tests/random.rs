@@ -47,7 +47,7 @@ fn every_layout() -> Vec<Layout> {
     let mut layouts = Vec::new();
     for encoding in [Encoding::Utf8, Encoding::Latin1, Encoding::Cp1252] {
         for terminator in [Terminator::Lf, Terminator::CrLf, Terminator::Cr] {
-            for spec in [delimited(), fixed_width(), single(FieldKind::Text)] {
+            for spec in [delimited(), fixed_width(), single(text())] {
                 layouts.push(compiled(with(spec, |spec| (spec.encoding, spec.terminator) = (encoding, terminator))));
             }
         }
@@ -170,7 +170,7 @@ fn records_are_written_and_read_back() {
                 rows.push(bid);
             }
             rows.push(row("trailer", &["T", &(rows.len() - 1).to_string(), &decimal::from_units(total, 2)]));
-            let options = RenderOptions { byte_order_mark: false, final_terminator: random.below(2) == 0 };
+            let options = FileFrame { byte_order_mark: false, final_terminator: random.below(2) == 0 };
             let bytes = render(layout, &rows, options).unwrap_or_else(|error| panic!("{rows:?}\n{error}"));
             let (back, facts) =
                 parse(layout, &bytes).unwrap_or_else(|reject| panic!("{}\n{reject}", bytes.escape_ascii()));

@@ -152,7 +152,7 @@ fn of_records_without_end() {
     assert_rejected(&layout, file(201).as_bytes(), (RejectCode::RecordTooLong, 11, 2, 2, None, None));
     // Found by random noise: a last record counts as if its terminator were there.
     for (terminator, longest) in [(Terminator::Lf, 199), (Terminator::CrLf, 198)] {
-        let layout = compiled(with(single(FieldKind::Text), |spec| spec.terminator = terminator));
+        let layout = compiled(with(single(text()), |spec| spec.terminator = terminator));
         assert!(parse(&layout, "x".repeat(longest).as_bytes()).is_ok());
         let too_long = "x".repeat(longest + 1);
         assert_rejected(&layout, too_long.as_bytes(), (RejectCode::RecordTooLong, 0, 1, 1, None, None));
@@ -161,7 +161,7 @@ fn of_records_without_end() {
 
 #[test]
 fn a_layout_without_header_takes_an_empty_file() {
-    let layout = compiled(single(FieldKind::Text));
+    let layout = compiled(single(text()));
     let (rows, facts) = parse(&layout, b"").unwrap();
     assert_eq!((rows.len(), facts.records, facts.bytes, facts.final_terminator), (0, 0, 0, false));
     let mark = parse(&layout, b"\n").unwrap_err();

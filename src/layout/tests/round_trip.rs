@@ -40,7 +40,7 @@ fn files_of_each_quoting() {
     let none = with(delimited(), quoting(None, Quoting::None));
     assert_comes_back(none.clone(), b"H;20260131\nB;1;5\" \"pipe\";\nT;1;0.00\n");
     let rows = vec![("bid".to_owned(), vec![None, Some("1".to_owned()), Some("a;b".to_owned()), None])];
-    let options = RenderOptions { byte_order_mark: false, final_terminator: true };
+    let options = FileFrame { byte_order_mark: false, final_terminator: true };
     assert_eq!(render(&compiled(none), &rows, options).unwrap_err().field.as_deref(), Some("text"));
 }
 
@@ -56,18 +56,18 @@ fn quotes_that_need_not_be_there_are_read() {
 fn text_that_looks_like_a_byte_order_mark_stays_text() {
     // Found by random noise: unquoted at the start of a file, it would be refused or, where a mark may stand, lost.
     for presence in [Presence::Absent, Presence::Optional] {
-        let spec = with(single(FieldKind::Text), |spec| spec.byte_order_mark = presence);
+        let spec = with(single(text()), |spec| spec.byte_order_mark = presence);
         assert_comes_back(spec.clone(), b"\"\xEF\xBB\xBFx\"\n\xEF\xBB\xBFy\n");
         if presence == Presence::Optional {
             assert_comes_back(spec, b"\xEF\xBB\xBF\xEF\xBB\xBFx\n");
         }
     }
-    let layout = compiled(with(single(FieldKind::Text), |spec| {
+    let layout = compiled(with(single(text()), |spec| {
         spec.kind = KindSpec::FixedWidth { record_bytes: None };
-        spec.records[0].fields = vec![at(1, 5, field("value", FieldKind::Text))];
+        spec.records[0].fields = vec![at(1, 5, field("value", text()))];
     }));
     let rows = vec![("row".to_owned(), vec![Some("\u{feff}x".to_owned())])];
-    let options = RenderOptions { byte_order_mark: false, final_terminator: true };
+    let options = FileFrame { byte_order_mark: false, final_terminator: true };
     assert!(render(&layout, &rows, options).unwrap_err().message.contains("byte order mark"));
 }
 
@@ -132,9 +132,9 @@ fn facts_of_a_file() {
 fn what_would_be_read_as_another_record_is_not_written() {
     // Where the type is a text, a value can make a record one of another type.
     let text_types = |spec: &mut LayoutSpec| {
-        spec.records.iter_mut().for_each(|record| record.fields[0].kind = FieldKind::Text);
+        spec.records.iter_mut().for_each(|record| record.fields[0].kind = text());
     };
-    let options = RenderOptions { byte_order_mark: false, final_terminator: true };
+    let options = FileFrame { byte_order_mark: false, final_terminator: true };
     let long = "x".repeat(200);
     for (spec, values, blamed) in [
         (delimited(), ["T", "1", "x"], Some("record_type")),

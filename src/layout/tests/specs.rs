@@ -2,11 +2,14 @@
 
 use super::*;
 
-pub(super) fn field(name: &str, kind: FieldKind) -> FieldSpec {
-    FieldSpec { name: name.to_owned(), kind, optional: false, start: None, width: None, pad: None, align: None }
+/// A type and what it is told.
+pub(super) type Kind = (&'static str, Settings);
+
+pub(super) fn field(name: &str, (word, settings): Kind) -> FieldSpec {
+    FieldSpec { settings, ..FieldSpec::new(name, word) }
 }
 
-pub(super) fn optional(name: &str, kind: FieldKind) -> FieldSpec {
+pub(super) fn optional(name: &str, kind: Kind) -> FieldSpec {
     FieldSpec { optional: true, ..field(name, kind) }
 }
 
@@ -15,34 +18,59 @@ pub(super) fn at(start: usize, width: usize, spec: FieldSpec) -> FieldSpec {
 }
 
 pub(super) fn constant(value: &str) -> FieldSpec {
-    field("record_type", FieldKind::Constant { value: value.to_owned() })
+    field("record_type", constantly(value))
 }
 
-pub(super) fn date(format: &str) -> FieldKind {
-    FieldKind::Date { format: format.to_owned(), pivot: 70 }
+pub(super) fn kind<const N: usize>(word: &'static str, settings: [(&str, Setting); N]) -> Kind {
+    (word, settings.map(|(key, setting)| (key.to_owned(), setting)).into())
 }
 
-pub(super) const fn decimal(scale: u32) -> FieldKind {
-    FieldKind::Decimal { scale, implied: false, point: b'.' }
+pub(super) fn text() -> Kind {
+    kind("text", [])
 }
 
-pub(super) const fn implied(scale: u32) -> FieldKind {
-    FieldKind::Decimal { scale, implied: true, point: b'.' }
+pub(super) fn integer() -> Kind {
+    kind("integer", [])
+}
+
+pub(super) fn constantly(value: &str) -> Kind {
+    kind("constant", [("value", value.into())])
+}
+
+pub(super) fn date(format: &str) -> Kind {
+    kind("date", [("format", format.into())])
+}
+
+pub(super) fn decimal(scale: u64) -> Kind {
+    kind("decimal", [("scale", scale.into())])
+}
+
+pub(super) fn implied(scale: u64) -> Kind {
+    kind("decimal", [("scale", scale.into()), ("implied", true.into())])
 }
 
 pub(super) fn record(name: &str, role: Role, mark: Option<&str>, fields: Vec<FieldSpec>) -> RecordSpec {
-    RecordSpec { name: name.to_owned(), role, matches: mark.map(str::to_owned), fields }
+    RecordSpec {
+        name: name.to_owned(),
+        role,
+        matches: mark.map(str::to_owned),
+        parent: None,
+        min: 0,
+        max: None,
+        fields,
+    }
 }
 
 fn control(total: TotalSpec, field: &str) -> ControlSpec {
     ControlSpec { total, equals: ("trailer".to_owned(), field.to_owned()) }
 }
 
+pub(super) fn sum(record: &str, field: &str) -> TotalSpec {
+    TotalSpec::Sum { fields: vec![(record.to_owned(), field.to_owned())], only: None, negative: None }
+}
+
 fn controls() -> Vec<ControlSpec> {
-    vec![
-        control(TotalSpec::Count(vec!["bid".to_owned()]), "bids"),
-        control(TotalSpec::Sum("bid".to_owned(), "amount".to_owned()), "total"),
-    ]
+    vec![control(TotalSpec::Count(vec!["bid".to_owned()]), "bids"), control(sum("bid", "amount"), "total")]
 }
 
 fn spec(kind: KindSpec, records: Vec<RecordSpec>) -> LayoutSpec {
@@ -55,6 +83,8 @@ fn spec(kind: KindSpec, records: Vec<RecordSpec>) -> LayoutSpec {
         final_terminator: Presence::Optional,
         byte_order_mark: Presence::Absent,
         max_record_bytes: 200,
+        lines: LinesSpec::default(),
+        padding_at_end: Vec::new(),
         discriminator: None,
         records,
         controls: Vec::new(),
@@ -63,26 +93,20 @@ fn spec(kind: KindSpec, records: Vec<RecordSpec>) -> LayoutSpec {
 
 /// `H|20260131`, `B|number|text|amount`, `T|bids|total`.
 pub(super) fn delimited() -> LayoutSpec {
-    let kind =
-        KindSpec::Delimited { delimiter: b'|', quote: Some(b'"'), quoting: Quoting::Minimal, column_names: false };
+    let kind = KindSpec::Delimited(DelimitedSpec { delimiter: "|".to_owned(), ..DelimitedSpec::default() });
     let records = vec![
         record("header", Role::Header, Some("H"), vec![constant("H"), field("run_date", date("YYYYMMDD"))]),
         record(
             "bid",
             Role::Detail,
             Some("B"),
-            vec![
-                constant("B"),
-                field("number", FieldKind::Integer),
-                field("text", FieldKind::Text),
-                optional("amount", decimal(2)),
-            ],
+            vec![constant("B"), field("number", integer()), field("text", text()), optional("amount", decimal(2))],
         ),
         record(
             "trailer",
             Role::Trailer,
             Some("T"),
-            vec![constant("T"), field("bids", FieldKind::Integer), field("total", decimal(2))],
+            vec![constant("T"), field("bids", integer()), field("total", decimal(2))],
         ),
     ];
     LayoutSpec { discriminator: Some(DiscriminatorSpec::Column(1)), controls: controls(), ..spec(kind, records) }
@@ -103,8 +127,8 @@ pub(super) fn fixed_width() -> LayoutSpec {
             Some("B"),
             vec![
                 at(1, 1, constant("B")),
-                at(2, 4, field("number", FieldKind::Integer)),
-                at(6, 8, field("text", FieldKind::Text)),
+                at(2, 4, field("number", integer())),
+                at(6, 8, field("text", text())),
                 at(16, 7, optional("amount", implied(2))),
             ],
         ),
@@ -112,26 +136,21 @@ pub(super) fn fixed_width() -> LayoutSpec {
             "trailer",
             Role::Trailer,
             Some("T"),
-            vec![
-                at(1, 1, constant("T")),
-                at(2, 4, field("bids", FieldKind::Integer)),
-                at(6, 9, field("total", implied(2))),
-            ],
+            vec![at(1, 1, constant("T")), at(2, 4, field("bids", integer())), at(6, 9, field("total", implied(2)))],
         ),
     ];
     LayoutSpec {
         discriminator: Some(DiscriminatorSpec::Bytes { start: 1, width: 1 }),
         controls: controls(),
         encoding: Encoding::Latin1,
-        ..spec(KindSpec::FixedWidth { record_bytes: Some(24) }, records)
+        ..spec(KindSpec::FixedWidth(FixedWidthSpec { record_bytes: Some(24), ..FixedWidthSpec::default() }), records)
     }
 }
 
 /// `id,name`, after a line that says so; commas, CR LF, an optional byte order mark.
 pub(super) fn table() -> LayoutSpec {
-    let kind =
-        KindSpec::Delimited { delimiter: b',', quote: Some(b'"'), quoting: Quoting::Minimal, column_names: true };
-    let fields = vec![field("id", FieldKind::Integer), optional("full name", FieldKind::Text)];
+    let kind = KindSpec::Delimited(DelimitedSpec { column_names: ColumnNames::Exact, ..DelimitedSpec::default() });
+    let fields = vec![field("id", integer()), optional("full name", text())];
     LayoutSpec {
         terminator: Terminator::CrLf,
         byte_order_mark: Presence::Optional,
@@ -140,14 +159,20 @@ pub(super) fn table() -> LayoutSpec {
 }
 
 /// Records of one field, and no header or trailer.
-pub(super) fn single(kind: FieldKind) -> LayoutSpec {
-    let delimited =
-        KindSpec::Delimited { delimiter: b',', quote: Some(b'"'), quoting: Quoting::Minimal, column_names: false };
-    spec(delimited, vec![record("row", Role::Detail, None, vec![field("value", kind)])])
+pub(super) fn single(kind: Kind) -> LayoutSpec {
+    spec(
+        KindSpec::Delimited(DelimitedSpec::default()),
+        vec![record("row", Role::Detail, None, vec![field("value", kind)])],
+    )
 }
 
 pub(super) fn compiled(spec: LayoutSpec) -> Layout {
     Layout::compile(spec).unwrap_or_else(|problems| panic!("{problems:#?}"))
+}
+
+/// Records of one text.
+pub(in crate::layout) fn single_text() -> LayoutSpec {
+    single(text())
 }
 
 /// A changed copy.

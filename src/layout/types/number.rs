@@ -1,0 +1,605 @@
+//! Exact numbers, as `integer` and `decimal` write them. Their canonical text keeps every digit (`-12.50`) and is never
+//! a float.
+//!
+//! Reading takes what can mean one number only: a plus sign, superfluous or missing zeros, a negative zero, marks
+//! between thousands where the layout states them. What rendering would spell otherwise the proof keeps.
+
+use super::{Align, Padding, Problem, SettingDefinition, SettingForm, Stated};
+
+/// How a number is written. An integer is a number with no digits after the point.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct NumberFormat {
+    /// Digits after the point; `None`: as many as there are.
+    pub(super) scale: Option<usize>,
+    /// The point as written; `None` where none is.
+    pub(super) point: Option<u8>,
+    /// The mark between thousands.
+    pub(super) grouping: Option<u8>,
+    /// Where the sign stands.
+    pub(super) sign: Sign,
+    /// Filled with zeros between sign and digits, to this width.
+    pub(super) zeros_to: Option<usize>,
+}
+
+/// Where the sign of a number stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sign {
+    /// `-` in front of negative numbers.
+    Leading,
+    /// `+` or `-` in front.
+    LeadingAlways,
+    /// `-` behind negative numbers.
+    Trailing,
+    /// `+` or `-` behind.
+    TrailingAlways,
+    /// Negative numbers in parentheses.
+    Parentheses,
+    /// There are no negative numbers.
+    Unsigned,
+    /// In the first digit.
+    LeadingOverpunched(Overpunch),
+    /// In the last digit.
+    TrailingOverpunched(Overpunch),
+}
+
+/// Which characters hold a digit and its sign.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Overpunch {
+    /// `{ABCDEFGHI` are +0 to +9, `}JKLMNOPQR` are -0 to -9: the zones C and D of EBCDIC, transcribed.
+    Ebcdic,
+    /// Digits are positive, `p` to `y` are -0 to -9 (Micro Focus COBOL, ASCII sign option).
+    MicroFocus,
+}
+
+const EBCDIC_POSITIVE: &[u8; 10] = b"{ABCDEFGHI";
+const EBCDIC_NEGATIVE: &[u8; 10] = b"}JKLMNOPQR";
+const MICRO_FOCUS_NEGATIVE: &[u8; 10] = b"pqrstuvwxy";
+
+impl Overpunch {
+    /// Sign and digit of a character.
+    fn read(self, character: u8) -> Option<(bool, u8)> {
+        let place = |table: &[u8; 10]| table.iter().position(|known| *known == character);
+        let digit = |place: usize| b'0' + place as u8;
+        if character.is_ascii_digit() {
+            return Some((false, character));
+        }
+        match self {
+            Self::Ebcdic => {
+                let positive = place(EBCDIC_POSITIVE).map(|found| (false, digit(found)));
+                positive.or_else(|| place(EBCDIC_NEGATIVE).map(|found| (true, digit(found))))
+            }
+            Self::MicroFocus => place(MICRO_FOCUS_NEGATIVE).map(|found| (true, digit(found))),
+        }
+    }
+
+    /// The character of sign and digit.
+    fn write(self, negative: bool, digit: u8) -> u8 {
+        let place = usize::from(digit.saturating_sub(b'0')).min(9);
+        match (self, negative) {
+            (Self::Ebcdic, false) => EBCDIC_POSITIVE[place],
+            (Self::Ebcdic, true) => EBCDIC_NEGATIVE[place],
+            (Self::MicroFocus, false) => digit,
+            (Self::MicroFocus, true) => MICRO_FOCUS_NEGATIVE[place],
+        }
+    }
+}
+
+/// The settings that integers and decimals share.
+pub(super) const SIGN: SettingDefinition = SettingDefinition::optional(
+    "sign",
+    SettingForm::Word(&[
+        "leading",
+        "leading-always",
+        "trailing",
+        "trailing-always",
+        "parentheses",
+        "unsigned",
+        "leading-overpunched",
+        "trailing-overpunched",
+    ]),
+);
+pub(super) const OVERPUNCH: SettingDefinition =
+    SettingDefinition::optional("overpunch", SettingForm::Word(&["ebcdic", "micro-focus"]));
+pub(super) const GROUPING: SettingDefinition = SettingDefinition::optional("grouping", SettingForm::Text);
+
+impl NumberFormat {
+    /// What integers and decimals have in common, of what was stated; no digits after the point yet.
+    ///
+    /// # Errors
+    /// A mark or padding that could be part of a number.
+    pub(super) fn compile(stated: &Stated<'_>) -> Result<Self, Problem> {
+        let table = match stated.text("overpunch") {
+            Some("micro-focus") => Overpunch::MicroFocus,
+            _ => Overpunch::Ebcdic,
+        };
+        let sign = match stated.text("sign") {
+            Some("leading-always") => Sign::LeadingAlways,
+            Some("trailing") => Sign::Trailing,
+            Some("trailing-always") => Sign::TrailingAlways,
+            Some("parentheses") => Sign::Parentheses,
+            Some("unsigned") => Sign::Unsigned,
+            Some("leading-overpunched") => Sign::LeadingOverpunched(table),
+            Some("trailing-overpunched") => Sign::TrailingOverpunched(table),
+            _ => Sign::Leading,
+        };
+        let overpunched = matches!(sign, Sign::LeadingOverpunched(_) | Sign::TrailingOverpunched(_));
+        if stated.text("overpunch").is_some() && !overpunched {
+            return Err(("overpunch", "has no meaning unless the sign is overpunched".to_owned()));
+        }
+        let grouping = match stated.text("grouping").map(str::as_bytes) {
+            None => None,
+            Some([mark @ (b',' | b'.' | b' ' | b'\'' | b'_')]) if !overpunched => Some(*mark),
+            Some(_) if overpunched => return Err(("grouping", "cannot be with an overpunched sign".to_owned())),
+            Some(_) => return Err(("grouping", "must be one of , . ' _ or a blank".to_owned())),
+        };
+        let (pad, align) = (stated.pad.unwrap_or(b'0'), stated.align.unwrap_or(Align::Right));
+        let zeros_to = stated.width.filter(|_| pad == b'0' && align == Align::Right);
+        if zeros_to.is_some() && grouping.is_some() {
+            return Err(("pad", "zeros cannot be with marks between thousands: state pad = \" \"".to_owned()));
+        }
+        Ok(Self { scale: Some(0), point: None, grouping, sign, zeros_to })
+    }
+
+    /// What fills a number up to its width, where zeros between sign and digits do not.
+    pub(super) fn padding(&self, stated: &Stated<'_>) -> Result<Option<Padding>, Problem> {
+        let (pad, align) = (stated.pad.unwrap_or(b'0'), stated.align.unwrap_or(Align::Right));
+        match pad {
+            b'0' if align == Align::Right => Ok(None),
+            b'0'..=b'9' => Err(("pad", "digits can only be zeros before the number".to_owned())),
+            b'-' | b'+' | b'.' | b',' | b'(' | b')' => Err(("pad", "could be part of the number".to_owned())),
+            _ => Ok(Some(Padding { pad, align })),
+        }
+    }
+
+    /// Appends the canonical text of a written number to `out`.
+    ///
+    /// # Errors
+    /// What is wrong with it, as a predicate: `has no digits`.
+    #[inline]
+    pub(super) fn parse(&self, written: &str, out: &mut String) -> Result<(), String> {
+        let bytes = written.as_bytes();
+        if self.sign == Sign::Leading && self.point.is_none() && self.scale == Some(0) && self.zeros_to.is_none() {
+            // The most frequent form, and nothing to change about it.
+            let canonical = !bytes.is_empty() && bytes[0] != b'0' && bytes.iter().all(u8::is_ascii_digit);
+            if canonical {
+                out.push_str(written);
+                return Ok(());
+            }
+        }
+        self.parse_any(written, out)
+    }
+
+    fn parse_any(&self, written: &str, out: &mut String) -> Result<(), String> {
+        let (negative, rest, punched) = self.take_sign(written)?;
+        let (whole, fraction) = self.split(rest)?;
+        let from = out.len();
+        if negative {
+            out.push('-');
+        }
+        let digits_from = out.len();
+        self.push_whole(whole, out)?;
+        push_digits(fraction, out)?;
+        match punched {
+            Some((Punched::First, digit)) => out.insert(digits_from, char::from(digit)),
+            Some((Punched::Last, digit)) => out.push(char::from(digit)),
+            None => {}
+        }
+        self.canonicalise(digits_from, fraction.len(), out)?;
+        if negative && out.as_bytes()[digits_from..].iter().all(|byte| matches!(byte, b'0' | b'.')) {
+            // A negative zero is zero; its spelling is an exception.
+            out.remove(from);
+        }
+        Ok(())
+    }
+
+    /// Sign, what is left of the number, and a digit that the sign was in.
+    fn take_sign<'t>(&self, written: &'t str) -> Result<(bool, &'t str, Option<(Punched, u8)>), String> {
+        let signed = |rest: Option<&'t str>| rest.map(|rest| (true, rest, None));
+        let plus = |rest: Option<&'t str>| rest.map(|rest| (false, rest, None));
+        let taken = match self.sign {
+            Sign::Leading | Sign::LeadingAlways => {
+                signed(written.strip_prefix('-')).or_else(|| plus(written.strip_prefix('+')))
+            }
+            Sign::Trailing | Sign::TrailingAlways => {
+                signed(written.strip_suffix('-')).or_else(|| plus(written.strip_suffix('+')))
+            }
+            Sign::Parentheses => signed(written.strip_prefix('(').and_then(|rest| rest.strip_suffix(')'))),
+            Sign::Unsigned => None,
+            Sign::LeadingOverpunched(table) => return overpunched(written, table, Punched::First),
+            Sign::TrailingOverpunched(table) => return overpunched(written, table, Punched::Last),
+        };
+        Ok(taken.unwrap_or((false, written, None)))
+    }
+
+    /// The digits before and after the written point.
+    fn split<'t>(&self, unsigned: &'t str) -> Result<(&'t str, &'t str), String> {
+        let Some(point) = self.point else { return Ok((unsigned, "")) };
+        match (unsigned.split_once(char::from(point)), self.scale) {
+            (Some(parts), _) => Ok(parts),
+            (None, None) => Ok((unsigned, "")),
+            (None, Some(scale)) if !unsigned.is_empty() && unsigned.bytes().all(|byte| byte.is_ascii_digit()) => {
+                Err(format!("has no digits after a `{}`, the layout says {scale}", char::from(point)))
+            }
+            (None, Some(_)) => Ok((unsigned, "")),
+        }
+    }
+
+    fn push_whole(&self, whole: &str, out: &mut String) -> Result<(), String> {
+        let Some(mark) = self.grouping.map(char::from).filter(|mark| whole.contains(*mark)) else {
+            return push_digits(whole, out);
+        };
+        for (index, group) in whole.split(mark).enumerate() {
+            let fits = if index == 0 { (1..=3).contains(&group.len()) } else { group.len() == 3 };
+            if !fits {
+                return Err(format!("has a `{mark}` that does not stand between thousands"));
+            }
+            push_digits(group, out)?;
+        }
+        Ok(())
+    }
+
+    /// Makes the digits at the end of `out`, of which `written_fraction` stood behind a point, canonical: one digit at
+    /// least before the point, and as many behind it as the layout says.
+    fn canonicalise(&self, from: usize, written_fraction: usize, out: &mut String) -> Result<(), String> {
+        let count = out.len() - from;
+        if count == 0 {
+            return Err("has no digits".to_owned());
+        }
+        let mut fraction = if self.point.is_some() { written_fraction } else { self.scale.unwrap_or(0) };
+        if let Some(scale) = self.scale.filter(|_| self.point.is_some()) {
+            while fraction > scale {
+                if out.pop() != Some('0') {
+                    return Err(format!("has {written_fraction} digits after the point, the layout says {scale}"));
+                }
+                fraction -= 1;
+            }
+            out.extend(std::iter::repeat_n('0', scale - fraction));
+            fraction = scale;
+        }
+        // One digit at least before the point.
+        let missing = (fraction + 1).saturating_sub(out.len() - from);
+        if missing > 0 {
+            out.insert_str(from, &"0".repeat(missing));
+        }
+        let whole = out.len() - from - fraction;
+        let superfluous = out.as_bytes()[from..from + whole - 1].iter().take_while(|digit| **digit == b'0').count();
+        if superfluous > 0 {
+            out.replace_range(from..from + superfluous, "");
+        }
+        if fraction > 0 {
+            out.insert(out.len() - fraction, '.');
+        }
+        Ok(())
+    }
+
+    /// Appends a canonical number as it is written.
+    ///
+    /// # Errors
+    /// Why it is no canonical number of this format.
+    pub(super) fn render(&self, canonical: &str, out: &mut String) -> Result<(), String> {
+        let (negative, unsigned) = match canonical.strip_prefix('-') {
+            Some(rest) => (true, rest),
+            None => (false, canonical),
+        };
+        let (whole, fraction) = self.check_canonical(unsigned)?;
+        if negative && self.sign == Sign::Unsigned {
+            return Err("is negative, and the field has no sign".to_owned());
+        }
+        if negative && unsigned.bytes().all(|byte| matches!(byte, b'0' | b'.')) {
+            return Err("is a negative zero".to_owned());
+        }
+        // Implied: 0.05 with two digits is `5`, so zeros before the first digit go.
+        let (whole, fraction) = match self.point {
+            None if whole == "0" && !fraction.is_empty() => ("", without_leading_zeros(fraction)),
+            _ => (whole, fraction),
+        };
+        let from = out.len();
+        let (before, behind) = self.marks(negative);
+        out.push_str(before);
+        let digits_from = out.len();
+        if let Some(width) = self.zeros_to {
+            let point = usize::from(self.point.is_some() && !fraction.is_empty());
+            let length = before.len() + whole.len() + point + fraction.len() + behind.len();
+            out.extend(std::iter::repeat_n('0', width.saturating_sub(length)));
+        }
+        self.push_grouped(whole, out);
+        if let Some(point) = self.point.filter(|_| !fraction.is_empty()) {
+            out.push(char::from(point));
+        }
+        out.push_str(fraction);
+        match self.sign {
+            Sign::LeadingOverpunched(table) => punch(out, digits_from, table, negative),
+            Sign::TrailingOverpunched(table) => {
+                let last = out.len() - 1;
+                punch(out, last.max(from), table, negative);
+            }
+            _ => out.push_str(behind),
+        }
+        Ok(())
+    }
+
+    /// What stands before and behind the digits for the sign.
+    const fn marks(&self, negative: bool) -> (&'static str, &'static str) {
+        match (self.sign, negative) {
+            (Sign::Leading | Sign::LeadingAlways, true) => ("-", ""),
+            (Sign::LeadingAlways, false) => ("+", ""),
+            (Sign::Trailing | Sign::TrailingAlways, true) => ("", "-"),
+            (Sign::TrailingAlways, false) => ("", "+"),
+            (Sign::Parentheses, true) => ("(", ")"),
+            _ => ("", ""),
+        }
+    }
+
+    fn push_grouped(&self, whole: &str, out: &mut String) {
+        let Some(mark) = self.grouping else { return out.push_str(whole) };
+        for (index, digit) in whole.chars().enumerate() {
+            if index > 0 && (whole.len() - index) % 3 == 0 {
+                out.push(char::from(mark));
+            }
+            out.push(digit);
+        }
+    }
+
+    /// The digits before and after the point of a canonical number without its sign.
+    fn check_canonical<'t>(&self, unsigned: &'t str) -> Result<(&'t str, &'t str), String> {
+        let (whole, fraction) = unsigned.split_once('.').unwrap_or((unsigned, ""));
+        let all_digits = |digits: &str| digits.bytes().all(|digit| digit.is_ascii_digit());
+        if whole.is_empty() || !all_digits(whole) || !all_digits(fraction) || unsigned.ends_with('.') {
+            return Err("is no number".to_owned());
+        }
+        if whole.len() > 1 && whole.starts_with('0') {
+            return Err("has a leading zero".to_owned());
+        }
+        match self.scale {
+            Some(scale) if scale != fraction.len() => {
+                Err(format!("has {} digits after the point, the layout says {scale}", fraction.len()))
+            }
+            _ => Ok((whole, fraction)),
+        }
+    }
+}
+
+/// Which digit holds the sign.
+#[derive(Clone, Copy)]
+enum Punched {
+    First,
+    Last,
+}
+
+type Unsigned<'t> = (bool, &'t str, Option<(Punched, u8)>);
+
+fn overpunched(written: &str, table: Overpunch, place: Punched) -> Result<Unsigned<'_>, String> {
+    let character = match place {
+        Punched::First => written.chars().next(),
+        Punched::Last => written.chars().next_back(),
+    };
+    let character = character.ok_or("has no digits")?;
+    let read = u8::try_from(character).ok().and_then(|byte| table.read(byte));
+    let (negative, digit) = read.ok_or_else(|| format!("has {character:?} where digit and sign stand in one"))?;
+    let rest = match place {
+        Punched::First => &written[1..],
+        Punched::Last => &written[..written.len() - 1],
+    };
+    Ok((negative, rest, Some((place, digit))))
+}
+
+fn punch(out: &mut String, at: usize, table: Overpunch, negative: bool) {
+    if let Some(digit) = out.as_bytes().get(at).copied() {
+        let character = char::from(table.write(negative, digit));
+        out.replace_range(at..=at, character.encode_utf8(&mut [0; 4]));
+    }
+}
+
+#[inline]
+fn push_digits(digits: &str, out: &mut String) -> Result<(), String> {
+    if !digits.bytes().fold(true, |all, byte| all & byte.is_ascii_digit()) {
+        let stranger = digits.chars().find(|character| !character.is_ascii_digit()).unwrap_or(' ');
+        return Err(format!("is no number: it has a {stranger:?}"));
+    }
+    out.push_str(digits);
+    Ok(())
+}
+
+/// Digits without zeros in front, but at least one digit.
+fn without_leading_zeros(digits: &str) -> &str {
+    let significant = digits.trim_start_matches('0');
+    if significant.is_empty() { &digits[digits.len().saturating_sub(1)..] } else { significant }
+}
+
+/// A canonical number as a count of units of its `scale`th digit after the point: with 2, `12.50` is 1250 and `3` is
+/// 300. `None` where it exceeds 128 bits, or has more digits.
+pub(in crate::layout) fn units(canonical: &str, scale: usize) -> Option<i128> {
+    let negative = canonical.starts_with('-');
+    let fraction = canonical.split_once('.').map_or(0, |(_, fraction)| fraction.len());
+    let digits = canonical.bytes().filter(u8::is_ascii_digit);
+    let missing = u32::try_from(scale.checked_sub(fraction)?).ok()?;
+    if canonical.len() <= 18 && missing == 0 {
+        let value = digits.fold(0_i64, |value, digit| value * 10 + i64::from(digit - b'0'));
+        return Some(i128::from(if negative { -value } else { value }));
+    }
+    let mut value = 0_i128;
+    for digit in digits {
+        value = value.checked_mul(10)?.checked_add(i128::from(digit - b'0'))?;
+    }
+    let value = value.checked_mul(10_i128.checked_pow(missing)?)?;
+    Some(if negative { -value } else { value })
+}
+
+/// The canonical text of a count of units: the reverse of [`units`].
+pub(in crate::layout) fn from_units(units: i128, scale: usize) -> String {
+    let digits = format!("{:0>1$}", units.unsigned_abs(), scale + 1);
+    let sign = if units < 0 { "-" } else { "" };
+    let (whole, fraction) = digits.split_at(digits.len() - scale);
+    if scale == 0 { format!("{sign}{whole}") } else { format!("{sign}{whole}.{fraction}") }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used)]
+
+    use super::*;
+
+    const INTEGER: NumberFormat =
+        NumberFormat { scale: Some(0), point: None, grouping: None, sign: Sign::Leading, zeros_to: None };
+    const FILLED: NumberFormat = NumberFormat { zeros_to: Some(6), ..INTEGER };
+    const POINT: NumberFormat = NumberFormat { scale: Some(2), point: Some(b'.'), ..INTEGER };
+    const COMMA: NumberFormat = NumberFormat { scale: Some(3), point: Some(b','), ..INTEGER };
+    const IMPLIED: NumberFormat = NumberFormat { scale: Some(2), ..INTEGER };
+    const IMPLIED_FILLED: NumberFormat = NumberFormat { zeros_to: Some(7), ..IMPLIED };
+    const POINT_FILLED: NumberFormat = NumberFormat { zeros_to: Some(8), ..POINT };
+    const ANY: NumberFormat = NumberFormat { scale: None, ..POINT };
+    const GROUPED: NumberFormat = NumberFormat { grouping: Some(b'.'), point: Some(b','), ..POINT };
+
+    const fn signed(format: NumberFormat, sign: Sign) -> NumberFormat {
+        NumberFormat { sign, ..format }
+    }
+
+    #[test]
+    fn numbers_are_read_and_written_back() {
+        for (format, written, canonical) in [
+            (INTEGER, "0", "0"),
+            (INTEGER, "-12", "-12"),
+            (INTEGER, "123456789012345678901234567890123456789012345", "123456789012345678901234567890123456789012345"),
+            (FILLED, "000000", "0"),
+            (FILLED, "-00012", "-12"),
+            (FILLED, "123456", "123456"),
+            (POINT, "12.50", "12.50"),
+            (POINT, "-0.05", "-0.05"),
+            (POINT, "0.00", "0.00"),
+            (COMMA, "1,500", "1.500"),
+            (IMPLIED, "0", "0.00"),
+            (IMPLIED, "5", "0.05"),
+            (IMPLIED, "-50", "-0.50"),
+            (IMPLIED, "1250", "12.50"),
+            (IMPLIED_FILLED, "0000005", "0.05"),
+            (IMPLIED_FILLED, "-001250", "-12.50"),
+            (IMPLIED_FILLED, "0000000", "0.00"),
+            (POINT_FILLED, "00012.50", "12.50"),
+            (POINT_FILLED, "-0000.50", "-0.50"),
+            (ANY, "4.50", "4.50"),
+            (ANY, "-7", "-7"),
+            (ANY, "0.125", "0.125"),
+            (GROUPED, "1.234.567,80", "1234567.80"),
+            (GROUPED, "-999,00", "-999.00"),
+            (signed(POINT, Sign::LeadingAlways), "+1.00", "1.00"),
+            (signed(FILLED, Sign::LeadingAlways), "+00012", "12"),
+            (signed(INTEGER, Sign::Trailing), "12-", "-12"),
+            (signed(FILLED, Sign::TrailingAlways), "00012+", "12"),
+            (signed(FILLED, Sign::TrailingAlways), "00012-", "-12"),
+            (signed(POINT, Sign::Parentheses), "(12.50)", "-12.50"),
+            (signed(POINT, Sign::Unsigned), "12.50", "12.50"),
+            (signed(IMPLIED_FILLED, Sign::TrailingOverpunched(Overpunch::Ebcdic)), "000125{", "12.50"),
+            (signed(IMPLIED_FILLED, Sign::TrailingOverpunched(Overpunch::Ebcdic)), "000125}", "-12.50"),
+            (signed(IMPLIED_FILLED, Sign::TrailingOverpunched(Overpunch::Ebcdic)), "000125R", "-12.59"),
+            (signed(IMPLIED_FILLED, Sign::TrailingOverpunched(Overpunch::MicroFocus)), "0001250", "12.50"),
+            (signed(IMPLIED_FILLED, Sign::TrailingOverpunched(Overpunch::MicroFocus)), "000125p", "-12.50"),
+            (signed(FILLED, Sign::LeadingOverpunched(Overpunch::Ebcdic)), "J00012", "-100012"),
+            (signed(FILLED, Sign::LeadingOverpunched(Overpunch::Ebcdic)), "{00012", "12"),
+        ] {
+            let (mut parsed, mut back) = (String::new(), String::new());
+            format.parse(written, &mut parsed).unwrap_or_else(|error| panic!("{written}: {error}"));
+            assert_eq!(parsed, canonical, "{written}");
+            format.render(&parsed, &mut back).unwrap();
+            assert_eq!(back, written, "{canonical}");
+        }
+    }
+
+    #[test]
+    fn other_spellings_of_a_number_are_that_number() {
+        for (format, written, canonical) in [
+            (INTEGER, "+5", "5"),
+            (INTEGER, "007", "7"),
+            (INTEGER, "-0", "0"),
+            (INTEGER, "-00", "0"),
+            (POINT, "12.5", "12.50"),
+            (POINT, "12.500", "12.50"),
+            (POINT, "12.", "12.00"),
+            (POINT, ".5", "0.50"),
+            (POINT, "-.5", "-0.50"),
+            (POINT, "012.50", "12.50"),
+            (POINT, "-0.00", "0.00"),
+            (POINT, "+1.00", "1.00"),
+            (ANY, "007.0", "7.0"),
+            (ANY, ".5", "0.5"),
+            (IMPLIED, "00", "0.00"),
+            (IMPLIED, "-0005", "-0.05"),
+            (GROUPED, "1234567,80", "1234567.80"),
+            (signed(IMPLIED_FILLED, Sign::TrailingOverpunched(Overpunch::Ebcdic)), "0001250", "12.50"),
+            (signed(IMPLIED_FILLED, Sign::TrailingOverpunched(Overpunch::Ebcdic)), "000000}", "0.00"),
+        ] {
+            let mut parsed = String::new();
+            format.parse(written, &mut parsed).unwrap_or_else(|error| panic!("{written}: {error}"));
+            assert_eq!(parsed, canonical, "{written}");
+        }
+    }
+
+    #[test]
+    fn what_could_mean_two_things_is_refused() {
+        for (format, written, reason) in [
+            (INTEGER, "", "no digits"),
+            (INTEGER, "-", "no digits"),
+            (INTEGER, "1.0", "is no number"),
+            (INTEGER, "12a4", "is no number"),
+            (INTEGER, " 5", "is no number"),
+            (INTEGER, "--5", "is no number"),
+            (INTEGER, "5-", "is no number"),
+            (INTEGER, "\u{661}", "is no number"),
+            (FILLED, "00-012", "is no number"),
+            (POINT, "12", "no digits after a `.`"),
+            (POINT, ".", "no digits"),
+            (POINT, "12.505", "3 digits after the point"),
+            (POINT, "1,234.50", "is no number"),
+            (POINT, "1.2.3", "is no number"),
+            (COMMA, "1.500", "is no number"),
+            (GROUPED, "1.23,00", "between thousands"),
+            (GROUPED, ".234,00", "between thousands"),
+            (GROUPED, "1234.567,00", "between thousands"),
+            (signed(INTEGER, Sign::Unsigned), "-5", "is no number"),
+            (signed(INTEGER, Sign::Parentheses), "(5", "is no number"),
+            (signed(INTEGER, Sign::TrailingOverpunched(Overpunch::Ebcdic)), "12p", "digit and sign"),
+            (signed(INTEGER, Sign::TrailingOverpunched(Overpunch::Ebcdic)), "1A2", "is no number"),
+            (signed(INTEGER, Sign::TrailingOverpunched(Overpunch::Ebcdic)), "", "no digits"),
+            (signed(INTEGER, Sign::TrailingOverpunched(Overpunch::Ebcdic)), "1\u{e9}", "digit and sign"),
+        ] {
+            let error = format.parse(written, &mut String::new()).expect_err(written);
+            assert!(error.contains(reason), "{written}: {error}");
+        }
+    }
+
+    #[test]
+    fn only_canonical_numbers_are_written() {
+        for (format, canonical) in [
+            (POINT, "12.5"),
+            (POINT, "12"),
+            (POINT, "012.50"),
+            (POINT, "-0.00"),
+            (POINT, "1e3"),
+            (POINT, "12.50."),
+            (INTEGER, "12.00"),
+            (INTEGER, "12."),
+            (INTEGER, ""),
+            (ANY, "12."),
+            (signed(INTEGER, Sign::Unsigned), "-1"),
+        ] {
+            assert!(format.render(canonical, &mut String::new()).is_err(), "{canonical}");
+        }
+    }
+
+    #[test]
+    fn units_are_exact_up_to_their_limit() {
+        for (canonical, value, scale) in [
+            ("0.00", 0, 2),
+            ("-0.05", -5, 2),
+            ("12.50", 1250, 2),
+            ("123456789012345678901234567.89", 12_345_678_901_234_567_890_123_456_789, 2),
+            ("-7", -7, 0),
+        ] {
+            assert_eq!(units(canonical, scale), Some(value));
+            assert_eq!(from_units(value, scale), canonical);
+        }
+        assert_eq!(units("3", 2), Some(300));
+        assert_eq!(units("3.125", 2), None);
+        assert_eq!(units(&i128::MAX.to_string(), 0), Some(i128::MAX));
+        assert_eq!(units("170141183460469231731687303715884105728", 0), None);
+    }
+}
