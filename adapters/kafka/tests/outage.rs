@@ -107,6 +107,8 @@ fn every_transaction_is_there_once_however_often_the_broker_dies() {
     let topics = [topic(&bench, &*bench.open(), 1), topic(&bench, &*bench.open(), 1)];
     let (written, stop) = (AtomicU32::new(0), AtomicBool::new(false));
     thread::scope(|scope| {
+        // Also when a kill fails: the scope waits for the writing thread.
+        let ending = StopAtEnd(&stop);
         let writing = scope.spawn(|| {
             let log = impatient(&bench);
             let mut once = Once { log: &log, id: bench.unique("writer"), topics: &topics, writer: None };
@@ -126,12 +128,21 @@ fn every_transaction_is_there_once_however_often_the_broker_dies() {
             node.kill();
             node.restart();
         }
-        stop.store(true, Ordering::SeqCst);
+        drop(ending);
     });
     let count = written.load(Ordering::SeqCst);
     let expected: Vec<_> = (0..count).map(|number| number.to_string()).collect();
     for topic in &topics {
         assert_eq!(texts(&read(&*bench.open(), Isolation::ReadCommitted, &[topic], expected.len())), expected);
+    }
+}
+
+/// Asks the writing thread to stop.
+struct StopAtEnd<'a>(&'a AtomicBool);
+
+impl Drop for StopAtEnd<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::SeqCst);
     }
 }
 

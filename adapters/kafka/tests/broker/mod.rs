@@ -11,6 +11,7 @@ use dropbridge_conformance::event_log::Bench;
 use dropbridge_conformance::event_log::bench::wait_until;
 use dropbridge_kafka::{KafkaLog, KafkaSettings};
 use dropbridge_port::{EventLog, OutgoingRecord};
+use rustix::process::{Pid, Signal, kill_process};
 
 /// The variable, or `None` when this test is skipped for want of it, said by name. Where nothing may be skipped, it
 /// panics.
@@ -112,7 +113,7 @@ impl PrivateNode {
     /// `kill -9`; when this returns, it is dead.
     pub fn kill(&self) {
         let pid = std::fs::read_to_string(&self.exports["DROPBRIDGE_TEST_KAFKA_PID_FILE"]).unwrap();
-        assert!(Command::new("kill").args(["-9", pid.trim()]).status().unwrap().success());
+        kill_process(Pid::from_raw(pid.trim().parse().unwrap()).unwrap(), Signal::KILL).unwrap();
         // The command line of a dead process is empty, or not there any more.
         let command_line = format!("/proc/{}/cmdline", pid.trim());
         wait_until("the broker is dead", || std::fs::read(&command_line).map_or(true, |line| line.is_empty()));
