@@ -92,10 +92,16 @@ impl Field {
             _ => None,
         };
         let (Some(codec), true) = (codec, problems.is_empty()) else { return Err(problems) };
-        let nulls = match around.delimited {
+        let mut nulls = match around.delimited {
             Some(kind) if spec.null.is_empty() && spec.optional => kind.null.clone(),
             _ => spec.null.clone(),
         };
+        let absent = codec.absent_spellings();
+        if let Some(spelling) = absent.first().filter(|_| !spec.optional) {
+            let message = format!("{} stands for an absent value: that needs optional = true", shown(spelling));
+            return Err(vec![("sentinels", message)]);
+        }
+        nulls.extend(absent);
         let mut field = Self {
             name: spec.name.clone(),
             optional: spec.optional,
@@ -129,7 +135,7 @@ impl Field {
     pub fn default_value(&self) -> Option<&str> {
         match self.codec.fixed_value() {
             Some(_) if self.optional => None,
-            None if !self.optional && self.value_type() == ValueType::Text => Some(""),
+            None if !self.optional && self.codec.may_be_empty() => Some(""),
             fixed => fixed,
         }
     }

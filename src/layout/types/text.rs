@@ -43,6 +43,10 @@ impl Codec for Text {
         Ok(())
     }
 
+    fn may_be_empty(&self) -> bool {
+        true
+    }
+
     #[inline]
     fn ignores_blanks(&self) -> bool {
         false
