@@ -130,8 +130,8 @@ pub(super) struct Stated<'s> {
     pub(super) pad: Option<u8>,
     /// The stated side.
     pub(super) align: Option<Align>,
-    /// A rendered value may be quoted, so that line breaks can stand in it.
-    pub(super) may_quote: bool,
+    /// A rendered value may be quoted or escaped, so that line breaks can stand in it.
+    pub(super) may_have_breaks: bool,
     /// How bytes are text.
     pub(super) encoding: Encoding,
 }
