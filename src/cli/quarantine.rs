@@ -193,11 +193,17 @@ pub(super) fn show_entry(entry: &LedgerEntry, output: Output) -> anyhow::Result<
         lines.push(("came again", format!("{} with the same bytes", counted(entry.repeats, "time"))));
     }
     match &entry.state {
-        DropState::Published { records, events, revision, supersedes, ranges } => {
+        DropState::Published { records, events, verdict, rejects, revision, supersedes, ranges } => {
             lines.push((
                 "made",
                 format!("{} from {}, revision {revision}", counted(*events, "event"), counted(*records, "record")),
             ));
+            if let Some(verdict) = verdict {
+                lines.push(("round trip", verdict.to_string()));
+            }
+            if *rejects > 0 {
+                lines.push(("left out", counted(*rejects, "bad record")));
+            }
             if let Some(hash) = supersedes {
                 lines.push(("supersedes", hash.to_string()));
             }

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use crate::capture::readiness::Readiness;
 use crate::domain::name_pattern::{NamePattern, Wildcard};
-use crate::domain::policy::{Corrections, Repeat, SequenceReset};
-use crate::layout::Layout;
+use crate::domain::policy::{Corrections, RejectLimit, Repeat, SequenceReset};
+use crate::layout::{Layout, Verdict};
 use crate::mapping::spec::EventSpec;
 
 /// A whole bridge.
@@ -130,6 +130,10 @@ pub struct FeedSettings {
     pub ready: Readiness,
     /// Time between listings where nothing wakes the feed.
     pub poll: Duration,
+    /// How many bad records a file may have; `None`: not one.
+    pub rejects: Option<RejectLimit>,
+    /// The least that the proof of a file must come to for it to be published.
+    pub least_verdict: Verdict,
     /// Record types that make no event.
     pub ignore: Vec<String>,
     /// The events.

@@ -18,6 +18,28 @@ pub enum Corrections {
     Publish,
 }
 
+/// How many bad records a file may have whose good ones are published.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RejectLimit {
+    /// So many, whatever the size of the file.
+    pub max_records: Option<u64>,
+    /// So many of a hundred.
+    pub max_percent: Option<u64>,
+}
+
+impl RejectLimit {
+    /// Why so many bad records are too many; `records` is how many there are in all, once that is known.
+    #[must_use]
+    pub fn exceeded(&self, bad: u64, records: Option<u64>) -> Option<String> {
+        if let Some(most) = self.max_records.filter(|most| bad > *most) {
+            return Some(format!("{bad} bad records, the feed allows {most}"));
+        }
+        let (most, records) = (self.max_percent?, records?);
+        let is_more = u128::from(bad) * 100 > u128::from(records) * u128::from(most);
+        is_more.then(|| format!("{bad} of {records} records are bad, the feed allows {most} of a hundred"))
+    }
+}
+
 /// How sequence numbers go on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SequenceReset {
@@ -30,4 +52,26 @@ pub enum SequenceReset {
         /// The last number.
         last: u64,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bad_records_are_counted_against_both_limits() {
+        for (max_records, max_percent, bad, records, exceeded) in [
+            (Some(2), None, 2, Some(3), false),
+            (Some(2), None, 3, None, true),
+            (None, Some(10), 10, Some(100), false),
+            (None, Some(10), 11, Some(100), true),
+            (None, Some(10), 1, Some(9), true),
+            (None, Some(10), 50, None, false),
+            (Some(5), Some(10), 5, Some(49), true),
+            (Some(0), None, 0, Some(0), false),
+        ] {
+            let limit = RejectLimit { max_records, max_percent };
+            assert_eq!(limit.exceeded(bad, records).is_some(), exceeded, "{limit:?} {bad} {records:?}");
+        }
+    }
 }

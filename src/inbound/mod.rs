@@ -9,6 +9,7 @@ mod chunks;
 pub mod manifest;
 pub mod plan;
 pub mod prepare;
+pub mod proof;
 pub mod publish;
 pub mod request;
 pub mod scan;

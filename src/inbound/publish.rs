@@ -27,7 +27,7 @@ use crate::ledger::entry::extend_ranges;
 use crate::ledger::{DropState, LedgerEntry};
 use crate::stop::Backoff;
 
-pub(super) use records::event_record;
+pub(super) use records::{event_record, published};
 
 /// How long a file that was put aside rests before it is tried again.
 const DEFERRED_PAUSE: Duration = Duration::from_secs(5);

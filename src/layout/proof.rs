@@ -138,6 +138,7 @@ pub struct Prover<'l> {
     first: Option<Difference>,
     places: BTreeMap<Spot, u64>,
     columns_known: bool,
+    hopeless: bool,
     /// Bytes of records, terminators included.
     bytes: u64,
 }
@@ -168,6 +169,7 @@ impl<'l> Prover<'l> {
             first: None,
             places: BTreeMap::new(),
             columns_known: false,
+            hopeless: false,
             bytes: 0,
         }
     }
@@ -189,6 +191,11 @@ impl<'l> Prover<'l> {
         self.begin(original, facts);
         let change = Change::Whole { raw: Raw(original.content().to_vec()) };
         self.except(original, vec![change], &[Where::Whole], original.bytes().start);
+    }
+
+    /// Events would give records that the file does not have: only its stored bytes give it.
+    pub fn give_up(&mut self) {
+        self.hopeless = true;
     }
 
     #[inline]
@@ -274,7 +281,8 @@ impl<'l> Prover<'l> {
     pub fn finish(self, facts: &FileFacts) -> Proof {
         let sparse = self.different <= ALWAYS_SPARSE.max(self.records / SPARSE_SHARE)
             && self.exception_bytes + facts.frame.weight() <= MOST_EXCEPTION_BYTES
-            && !facts.overfull;
+            && !facts.overfull
+            && !self.hopeless;
         // Bytes that are neither in a record nor in the frame would be lost.
         let whole = self.bytes + facts.bytes_beside_records == facts.bytes;
         let verdict = match self.different {
