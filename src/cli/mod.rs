@@ -9,6 +9,7 @@ mod ingest;
 mod init;
 mod ledger;
 mod output;
+mod prove;
 mod quarantine;
 mod requests;
 mod run;
@@ -55,6 +56,8 @@ enum Command {
     Run(run::RunArguments),
     /// Publish a file by hand, or from a pipe.
     Ingest(ingest::IngestArguments),
+    /// Prove, without publishing anything, that the events of files are enough to write them again.
+    Prove(prove::ProveArguments),
     /// Print events.
     Events(events::EventsArguments),
     /// Look at which drops became which events.
@@ -107,6 +110,7 @@ async fn dispatch(arguments: Arguments, output: Output) -> anyhow::Result<Answer
         Command::Check(own) => check::run(config, &own, output),
         Command::Run(own) => run::run(run::open(config, &own)?, &own, output).await,
         Command::Ingest(own) => ingest::run(open(config)?, &own, output).await,
+        Command::Prove(own) => prove::run(config, &own, output),
         Command::Events(own) => events::run(&*open(config)?, &own, output),
         Command::Ledger(own) => ledger::run(&*open(config)?, &own, output),
         Command::Quarantine(own) => quarantine::run(open(config)?, &own, output).await,

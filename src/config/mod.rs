@@ -26,6 +26,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::domain::name_pattern::Wildcard;
+use crate::layout::Layout;
 
 pub(crate) use problems::suggestion;
 pub use problems::{Problem, Problems};
@@ -49,6 +50,19 @@ pub fn load(path: &Path) -> Result<Settings, Problems> {
     }
     match settings {
         Some(settings) if gathered.is_empty() => Ok(settings),
+        _ => Err(gathered.into_problems()),
+    }
+}
+
+/// Reads one layout alone, without the bridge that it may belong to.
+///
+/// # Errors
+/// Every problem of the file.
+pub fn layout_file(path: &Path) -> Result<Arc<Layout>, Problems> {
+    let gathered = Gathered::default();
+    let layout = Source::read(path, &gathered).and_then(|source| layout::read(&source, path).1?.layout);
+    match layout {
+        Some(layout) if gathered.is_empty() => Ok(layout),
         _ => Err(gathered.into_problems()),
     }
 }

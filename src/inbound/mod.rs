@@ -12,6 +12,7 @@ pub mod prepare;
 pub mod proof;
 pub mod publish;
 pub mod request;
+pub mod rewrite;
 pub mod scan;
 pub mod slot;
 pub mod tally;

@@ -134,6 +134,18 @@ impl Layout {
         &self.record_types
     }
 
+    /// The record type of its header, if it has one.
+    #[must_use]
+    pub fn header(&self) -> Option<usize> {
+        self.header
+    }
+
+    /// The record type of its trailer, if it has one.
+    #[must_use]
+    pub fn trailer(&self) -> Option<usize> {
+        self.trailer
+    }
+
     /// The index of a record type by its name.
     #[must_use]
     pub fn record_type(&self, name: &str) -> Option<usize> {
