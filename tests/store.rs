@@ -107,6 +107,16 @@ fn kept_captures_are_there_and_equal_in_either_form() {
 }
 
 #[test]
+fn what_its_events_give_again_is_not_kept() {
+    let site = site("keep_captures = \"unproven\"", "");
+    for (file, count) in [(1, 3), (2, 4_000), (3, 12_000)] {
+        site.drop_file(&order_name(file), &orders(file, count).1);
+    }
+    site.run_until_idle(0);
+    assert_eq!(site.objects(), [] as [std::path::PathBuf; 0]);
+}
+
+#[test]
 fn a_store_that_was_not_compressed_is_read() {
     let site = site("", "compression = \"none\"");
     let (small, large) = (bad(1, 3), bad(2, 12_000));

@@ -25,6 +25,10 @@ const SIZE_FRAME_BYTES: usize = 16;
 /// How many bytes are read at a time.
 const READ_BYTES: usize = 1 << 18;
 
+/// The largest window that is decompressed, as a power of two: eight megabytes, far above that of our own objects. A
+/// damaged one may ask for a gigabyte.
+const LARGEST_WINDOW_LOG: u32 = 23;
+
 /// In which form objects are written. Either is read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Compression {
@@ -89,7 +93,8 @@ impl Objects {
         Ok(match form {
             Compression::None => ObjectReader::Plain(file),
             Compression::Zstd => {
-                let decoder = Decoder::with_buffer(file).map_err(|error| io(&error))?;
+                let mut decoder = Decoder::with_buffer(file).map_err(|error| io(&error))?;
+                decoder.window_log_max(LARGEST_WINDOW_LOG).map_err(|error| io(&error))?;
                 ObjectReader::Zstd { decoder, name: path.display().to_string() }
             }
         })
@@ -221,10 +226,15 @@ impl Objects {
         }
     }
 
-    /// Says for which feeds objects are held.
-    pub(super) fn attribute<'f>(&self, held: impl Iterator<Item = (ContentHash, &'f str)>) -> Result<()> {
+    /// Counts what other processes have put there, and says for which feeds objects are held.
+    pub(super) fn count<'f>(
+        &self,
+        there: &[StoredObject],
+        held: impl Iterator<Item = (ContentHash, &'f str)>,
+    ) -> Result<()> {
         let mut usage = self.usage();
         let usage = self.counted(&mut usage)?;
+        there.iter().for_each(|object| usage.add_unknown(object.hash, object.stored_bytes));
         held.for_each(|(hash, feed)| usage.attribute(hash, feed));
         Ok(())
     }

@@ -68,6 +68,13 @@ impl Usage {
         self.objects.insert(hash, (bytes, feed.to_owned()));
     }
 
+    /// An object was found on the disk.
+    pub(super) fn add_unknown(&mut self, hash: ContentHash, bytes: u64) {
+        if !self.objects.contains_key(&hash) {
+            self.add(hash, bytes, "");
+        }
+    }
+
     /// An object is gone.
     pub(super) fn remove(&mut self, hash: ContentHash) {
         if let Some((bytes, feed)) = self.objects.remove(&hash) {
@@ -128,6 +135,7 @@ mod tests {
         usage.attribute(one, "bids");
         usage.attribute(ContentHash::of(b"2"), "bids");
         usage.add(one, 30, "bids");
+        usage.add_unknown(one, 30);
         assert_eq!((usage.total, usage.by_feed["bids"], usage.by_feed[""]), (30, 30, 0));
         usage.remove(one);
         usage.remove(one);

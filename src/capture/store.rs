@@ -155,12 +155,13 @@ impl Store {
         self.leases.remove_unleased(hash)
     }
 
-    /// Says for which feeds objects are held, so that they count for their quotas.
+    /// Counts objects that other processes have put there, and says for which feeds objects are held, so that they
+    /// count for the right quota.
     ///
     /// # Errors
     /// `Refused`, `Transient`.
-    pub fn attribute<'f>(&self, held: impl Iterator<Item = (ContentHash, &'f str)>) -> Result<()> {
-        self.objects.attribute(held)
+    pub fn count<'f>(&self, there: &[StoredObject], held: impl Iterator<Item = (ContentHash, &'f str)>) -> Result<()> {
+        self.objects.count(there, held)
     }
 
     /// Whether somebody found no room since this was asked last.

@@ -8,17 +8,17 @@ use std::time::Duration;
 use dropbridge_port::failpoint::Failpoint;
 use dropbridge_port::{ErrorKind, Result};
 
-use super::prepare::pass;
+use super::prepare::{Prepared, pass};
 use super::publish::Publisher;
 use crate::capture::StoredObject;
 use crate::capture::store::LEFT_BEHIND_AGE;
 use crate::config::settings::Settings;
-use crate::domain::policy::{KeepCaptures, Retention};
+use crate::domain::policy::{KeepCaptures, Retention, keeps_capture};
 use crate::domain::quantity::show_size;
 use crate::domain::{ContentHash, LogicalKey, Moment};
 use crate::ledger::control::Request;
 use crate::ledger::replay::read_control;
-use crate::ledger::{Holding, Holdings, LedgerEntry, Reason};
+use crate::ledger::{DropState, Holding, Holdings, LedgerEntry, Reason};
 
 /// How often what is past its retention is removed.
 const PURGE_INTERVAL: Duration = Duration::from_secs(3600);
@@ -124,6 +124,12 @@ pub fn judge(object: &StoredObject, holdings: &[Holding], rules: &KeepRules, sco
     }
 }
 
+/// Whether the bytes of a file stay in the store after publishing. The proof of a file is no part of its way yet, so that
+/// none is known to need them.
+pub(super) fn is_kept(file: &Prepared) -> bool {
+    keeps_capture(file.plan.settings.keep_captures, false)
+}
+
 /// What a publisher remembers of its purges.
 pub(super) struct Upkeep {
     rules: KeepRules,
@@ -138,15 +144,19 @@ impl Upkeep {
 }
 
 impl Publisher {
-    /// Lets go of the bytes of a drop that has come to an end, unless it or another drop still needs them.
-    pub(super) fn let_go(&self, hash: ContentHash, feed: &str, key: &LogicalKey) -> Result<()> {
+    /// Lets go of the bytes of a drop that was dealt with, unless it or another drop still needs them. `is_kept`: they
+    /// stay if it is published now.
+    pub(super) fn let_go(&self, hash: ContentHash, feed: &str, key: &LogicalKey, is_kept: bool) -> Result<()> {
         let rules = &self.upkeep.rules;
         let stays = {
             let context = self.context();
             let ledger = context.ledger();
+            let own = ledger.drop_with(feed, key, hash);
+            let is_own = |entry: &LedgerEntry| own.is_some_and(|own| std::ptr::eq(own, entry));
+            let is_published = |entry: &LedgerEntry| matches!(entry.state, DropState::Published { .. });
             // Asking for all drops with these bytes is slow: the one at hand often says enough.
-            ledger.drop_with(feed, key, hash).is_some_and(|entry| rules.keeps(entry))
-                || ledger.with_hash(hash).any(|entry| rules.keeps(entry))
+            own.is_some_and(|own| (is_kept || !is_published(own)) && rules.keeps(own))
+                || ledger.with_hash(hash).any(|entry| !is_own(entry) && rules.keeps(entry))
         };
         if stays {
             self.store.keep(hash);
@@ -221,7 +231,7 @@ impl Publisher {
             Holdings::new(objects.iter().map(|object| object.hash), ledger.all(), requests.values())
         };
         if rules.counts {
-            self.store.attribute(holdings.feeds())?;
+            self.store.count(&objects, holdings.feeds())?;
         }
         let now = context.clock.now();
         objects.retain(|object| judge(object, holdings.of(object.hash), rules, scope, now) == Verdict::Goes);

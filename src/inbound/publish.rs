@@ -13,7 +13,7 @@ use std::time::Duration;
 use dropbridge_port::failpoint::Failpoint;
 use dropbridge_port::{ErrorKind, PortError, Result, WrittenRange};
 
-use super::keeping::{KeepRules, Upkeep};
+use super::keeping::{KeepRules, Upkeep, is_kept};
 use super::plan::FeedPlan;
 use super::prepare::{Events, HoldLimits, Outcome, Prepared, examine, keep, pass, whole_file};
 use super::slot::{Context, Slot};
@@ -21,7 +21,7 @@ use super::tally::Tally;
 use crate::capture::Store;
 use crate::config::settings::TransactionSettings;
 use crate::domain::ContentHash;
-use crate::domain::policy::{Corrections, keeps_capture};
+use crate::domain::policy::Corrections;
 use crate::layout::RejectCode;
 use crate::ledger::admit::{Admission, Candidate, admit};
 use crate::ledger::entry::extend_ranges;
@@ -280,7 +280,7 @@ impl Publisher {
         }
         match &file.outcome {
             Outcome::Events { body: Events::Held(_), .. } => {
-                if keeps_capture(file.plan.settings.keep_captures, false) {
+                if is_kept(file) {
                     self.keep(file, hash)?;
                 }
                 Ok(Step::Small)
@@ -438,7 +438,7 @@ impl Publisher {
         if !self.store.contains(hash) {
             return Ok(());
         }
-        self.let_go(hash, file.plan.id(), &file.identity.key)
+        self.let_go(hash, file.plan.id(), &file.identity.key, is_kept(file))
     }
 }
 

@@ -137,7 +137,7 @@ impl Publisher {
         self.tally.count(&entry, 0);
         context.ledger().apply(entry);
         if let Some(hash) = hash {
-            self.let_go(hash, feed, key)?;
+            self.let_go(hash, feed, key, true)?;
         }
         Ok(Ok(()))
     }

@@ -125,7 +125,7 @@ fn a_feed_has_a_quota_of_its_own() {
     let bounded = Account { feed: "bids", quota: Some(100) };
     let hash = put(&store, &[b'a'; 90]);
     store.put(ContentHash::of(b"1"), &[b'b'; 50], bounded).unwrap();
-    store.attribute([(hash, "bids")].into_iter()).unwrap();
+    store.count(&store.list().unwrap(), [(hash, "bids")].into_iter()).unwrap();
     let error = store.begin(bounded).err().expect("90 and 50 are more than 100");
     assert!(error.message.contains("feed `bids`"), "{error}");
     store.begin(ACCOUNT).unwrap();
