@@ -13,6 +13,7 @@ mod prove;
 mod quarantine;
 mod requests;
 mod run;
+mod store;
 
 use std::collections::BTreeSet;
 use std::io::IsTerminal;
@@ -66,6 +67,9 @@ enum Command {
     /// Look after files that could not be published.
     #[command(subcommand, after_help = "Example:\n  dropbridge quarantine list")]
     Quarantine(quarantine::QuarantineCommand),
+    /// Look at the room that stored bytes take, and make some.
+    #[command(subcommand, after_help = "Example:\n  dropbridge store status")]
+    Store(store::StoreCommand),
     /// Watch the main job on a small estate of legacy batch jobs, with nothing to install.
     Demo(demo::DemoArguments),
     /// Print a completion script for a shell.
@@ -114,6 +118,7 @@ async fn dispatch(arguments: Arguments, output: Output) -> anyhow::Result<Answer
         Command::Events(own) => events::run(&*open(config)?, &own, output),
         Command::Ledger(own) => ledger::run(&*open(config)?, &own, output),
         Command::Quarantine(own) => quarantine::run(open(config)?, &own, output).await,
+        Command::Store(own) => store::run(open(config)?, &own, output).await,
         Command::Demo(own) => demo::run(&own, output).await,
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Arguments::command(), "dropbridge", &mut std::io::stdout());

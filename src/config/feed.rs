@@ -17,6 +17,7 @@ use super::problems::{Place, suggestion};
 use super::readiness;
 use super::section::Section;
 use super::settings::FeedSettings;
+use super::store;
 
 /// A feed as far as it could be read.
 pub(super) struct StatedFeed {
@@ -52,6 +53,7 @@ pub(super) fn read(section: Section<'_>, department: Option<&str>, bridge: &Brid
     let corrections = section.word("corrections", &corrections, Corrections::Hold);
     let sequence = names.sequence(&section);
     let poll = Duration::from_millis(section.number("poll_ms", 50..=DAY_MS).unwrap_or(1000));
+    let of_store = store::of_feed(&section, bridge.store.as_ref().map(|(store, _)| store));
     let ready = section.need("ready").and_then(|given| given.section());
     let ready = ready.and_then(|ready| readiness::read(ready, layout.map(|layout| &layout.spec)));
     let around = Surroundings {
@@ -92,6 +94,9 @@ pub(super) fn read(section: Section<'_>, department: Option<&str>, bridge: &Brid
             least_verdict,
             ignore,
             events: events.into_iter().map(|event| event.spec).collect::<Option<_>>()?,
+            keep_captures: of_store.keep_captures,
+            store_quota: of_store.quota,
+            retention: of_store.retention,
         })
     })();
     StatedFeed { id: id.map(|id| (id, id_place)), share, inbox, recursive, include, settings }

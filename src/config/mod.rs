@@ -18,6 +18,7 @@ mod schema;
 mod secret;
 mod section;
 pub mod settings;
+mod store;
 #[cfg(test)]
 mod tests;
 

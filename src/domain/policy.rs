@@ -1,4 +1,6 @@
-//! What a feed states about drops that come again, change, or count on.
+//! What a feed states about drops that come again, change, or count on, and about what stays of them.
+
+use std::time::Duration;
 
 /// What to do with a drop whose name carries no identity and whose bytes were there before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,6 +56,45 @@ pub enum SequenceReset {
     },
 }
 
+/// Which captures a feed keeps in the store after their events were published.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeepCaptures {
+    /// None.
+    None,
+    /// Every one.
+    All,
+    /// Those whose events are not enough to write the file again.
+    Unproven,
+}
+
+/// Whether a published capture stays in the store. `verdict_needs_store`: its events alone do not give its bytes.
+#[must_use]
+pub const fn keeps_capture(setting: KeepCaptures, verdict_needs_store: bool) -> bool {
+    match setting {
+        KeepCaptures::None => false,
+        KeepCaptures::All => true,
+        KeepCaptures::Unproven => verdict_needs_store,
+    }
+}
+
+/// How long the store keeps bytes that no open drop needs any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Retention {
+    /// Captures that are kept after publishing.
+    pub kept: Duration,
+    /// Files that a person discarded.
+    pub discarded: Duration,
+    /// Files that could not be finished.
+    pub abandoned: Duration,
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        let ninety_days = Duration::from_secs(90 * 24 * 3600);
+        Self { kept: ninety_days, discarded: Duration::ZERO, abandoned: ninety_days }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -73,5 +114,13 @@ mod tests {
             let limit = RejectLimit { max_records, max_percent };
             assert_eq!(limit.exceeded(bad, records).is_some(), exceeded, "{limit:?} {bad} {records:?}");
         }
+    }
+
+    #[test]
+    fn what_is_kept_of_a_published_file() {
+        let kept = |setting| [false, true].map(|needs_store| keeps_capture(setting, needs_store));
+        assert_eq!(kept(KeepCaptures::None), [false, false]);
+        assert_eq!(kept(KeepCaptures::All), [true, true]);
+        assert_eq!(kept(KeepCaptures::Unproven), [false, true]);
     }
 }

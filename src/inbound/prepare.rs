@@ -11,7 +11,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use super::manifest::FileSummary;
 use super::plan::{FeedPlan, Identity};
 use super::translate::Translator;
-use crate::capture::{Body, Store};
+use crate::capture::{Account, Body, Store};
 use crate::domain::event::Origin;
 use crate::domain::name_pattern::NameFacts;
 use crate::domain::{ContentHash, EntryFacts, Moment};
@@ -362,9 +362,9 @@ pub fn plan_index(plan: &FeedPlan, event_type: &str) -> usize {
 ///
 /// # Errors
 /// Of the store.
-pub fn keep(body: &Body, hash: ContentHash, store: &Store) -> Result<()> {
+pub fn keep(body: &Body, hash: ContentHash, store: &Store, account: Account<'_>) -> Result<()> {
     match body {
-        Body::Memory(bytes) => store.put(hash, bytes),
+        Body::Memory(bytes) => store.put(hash, bytes, account),
         Body::Stored(_) => Ok(()),
     }
 }
