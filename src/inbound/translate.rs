@@ -124,17 +124,17 @@ impl<'a, R: Read> Translator<'a, R> {
                 }
                 let reject = self.misplaced(*lead);
                 self.allow(reject)?;
-                self.prove(|proof, record, facts| proof.uncarried(record, facts));
+                self.prove(FileProof::uncarried);
                 Ok(None)
             }
             RecordUse::Frame => {
                 let made = self.end_group()?;
-                self.prove(|proof, record, facts| proof.framing(record, facts));
+                self.prove(FileProof::framing);
                 Ok(made)
             }
             RecordUse::Ignored => {
                 let made = self.end_group()?;
-                self.prove(|proof, record, facts| proof.uncarried(record, facts));
+                self.prove(FileProof::uncarried);
                 Ok(made)
             }
         }
@@ -188,7 +188,7 @@ impl<'a, R: Read> Translator<'a, R> {
             self.end_group()?
         };
         self.allow(reject)?;
-        self.prove(|proof, record, facts| proof.uncarried(record, facts));
+        self.prove(FileProof::uncarried);
         Ok(made)
     }
 
@@ -283,7 +283,7 @@ impl<'a, R: Read> Translator<'a, R> {
         let index = plan.mapping.events().iter().position(|known| std::ptr::eq(known, event)).unwrap_or_default();
         let schema = &plan.schemas[index];
         let value: Value = serde_json::from_slice(&self.data).map_err(std::io::Error::from).map_err(ParseError::Io)?;
-        schema.validate(&value).map_err(|problem| {
+        schema.validate(&value, plan.settings.layout.masks()).map_err(|problem| {
             let (member, field) =
                 event.origin_of(&problem.pointer).map_or((None, None), |(member, field)| (member, Some(field)));
             let message = format!(
@@ -291,7 +291,7 @@ impl<'a, R: Read> Translator<'a, R> {
                 display_pointer(&problem.pointer),
                 problem.message
             );
-            let mut reject = reject_of(plan, group, &ForwardError { member, field, message });
+            let mut reject = reject_of(plan, group, &ForwardError { member, field, message, value: None });
             reject.code = RejectCode::Schema;
             ParseError::Reject(reject)
         })?;
@@ -335,10 +335,12 @@ fn reject_of(plan: &FeedPlan, group: &Group, error: &ForwardError) -> Reject {
     let record = error.member.and_then(|index| group.members().get(index)).or_else(|| group.lead());
     let types = plan.settings.layout.record_types();
     let record_type = record.and_then(|record| types.get(record.type_index()));
-    let field = error.field.and_then(|field| record_type?.fields.get(field)).map(|field| field.name.clone());
+    let field = error.field.and_then(|field| record_type?.fields.get(field));
+    let masked = field.map_or_else(|| plan.settings.layout.masks(), |field| field.masked);
+    let field = field.map(|field| field.name.clone());
     Reject {
         code: RejectCode::Mapping,
-        reason: error.message.clone(),
+        reason: if masked { error.clone().masked().to_string() } else { error.to_string() },
         byte: record.map_or(0, |record| match error.field {
             Some(field) => record.field_offset(field),
             None => record.bytes().start,

@@ -146,6 +146,12 @@ impl Layout {
         self.trailer
     }
 
+    /// Whether values of some field are to be shown nowhere.
+    #[must_use]
+    pub fn masks(&self) -> bool {
+        self.record_types.iter().flat_map(|record| &record.fields).any(|field| field.masked)
+    }
+
     /// The index of a record type by its name.
     #[must_use]
     pub fn record_type(&self, name: &str) -> Option<usize> {
