@@ -1,6 +1,7 @@
 //! The bridge's own vocabulary: values without I/O.
 
 pub mod date;
+pub mod date_time_format;
 pub mod entry;
 pub mod event;
 pub mod hash;

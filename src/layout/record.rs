@@ -65,6 +65,13 @@ impl Record {
         true
     }
 
+    /// States where the raw text of a field stands, of a record that was resized.
+    pub(super) fn set_raw_field(&mut self, field: usize, raw: Range<usize>) {
+        if let Some(slot) = self.values.get_mut(field) {
+            (slot.offset, slot.length) = (raw.start as u32, raw.len() as u32);
+        }
+    }
+
     /// Adds the next field: its canonical text, or `None` where it is absent.
     pub fn push(&mut self, value: Option<&str>) {
         let from = self.text.len();
