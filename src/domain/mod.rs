@@ -9,6 +9,7 @@ pub mod key;
 pub mod moment;
 pub mod name_pattern;
 pub mod policy;
+pub mod quantity;
 
 pub use date::BusinessDate;
 pub use entry::EntryFacts;

@@ -134,6 +134,24 @@ impl Layout {
         &self.record_types
     }
 
+    /// The record type of its header, if it has one.
+    #[must_use]
+    pub fn header(&self) -> Option<usize> {
+        self.header
+    }
+
+    /// The record type of its trailer, if it has one.
+    #[must_use]
+    pub fn trailer(&self) -> Option<usize> {
+        self.trailer
+    }
+
+    /// Whether values of some field are to be shown nowhere.
+    #[must_use]
+    pub fn masks(&self) -> bool {
+        self.record_types.iter().flat_map(|record| &record.fields).any(|field| field.masked)
+    }
+
     /// The index of a record type by its name.
     #[must_use]
     pub fn record_type(&self, name: &str) -> Option<usize> {

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::Encoding;
+use super::{Encoding, Layout};
 
 /// A record, as a buffer that is used again and again.
 ///
@@ -79,6 +79,16 @@ impl Record {
             self.text.push_str(value);
         }
         FieldSink { text: &mut self.text, values: &mut self.values }.close(from, 0..0, value.is_some());
+    }
+
+    /// Gives every field that is absent what it has where nobody says anything.
+    pub fn fill_defaults(&mut self, layout: &Layout) {
+        let fields = layout.record_types().get(self.type_index).map_or(&[][..], |record| &record.fields);
+        for (index, field) in fields.iter().enumerate() {
+            if let (None, Some(default)) = (self.get(index), field.default_value()) {
+                self.set(index, default);
+            }
+        }
     }
 
     /// Becomes a record of the same type and fields, without the bytes of the other.

@@ -7,11 +7,12 @@ use serde_json::json;
 
 use super::example::{BRIDGE_FILE, DEPARTMENT_FILE, Example};
 use crate::capture::readiness::ChecksumAlgorithm;
+use crate::capture::{Compression, StoreOptions};
 use crate::config::problems::Gathered;
 use crate::config::section::Source;
 use crate::config::settings::LogSettings;
 use crate::config::{layout, layout_file, layout_from_text, load};
-use crate::domain::policy::{Corrections, Repeat, SequenceReset};
+use crate::domain::policy::{Corrections, KeepCaptures, Repeat, Retention, SequenceReset};
 use crate::layout::spec::{Align, Encoding, FixedWidthSpec, KindSpec, Presence, Setting, Terminator};
 use crate::mapping::spec::{FieldRef, ValueSpec};
 
@@ -63,6 +64,30 @@ fn what_is_not_stated_has_its_default() {
     example.replace(DEPARTMENT_FILE, "recursive = false\n", "");
     let default = example.load().unwrap_or_else(|problems| panic!("{problems}"));
     assert_eq!(format!("{stated:?}"), format!("{default:?}"));
+}
+
+#[test]
+fn a_feed_says_what_the_store_keeps_of_it() {
+    let example = Example::new();
+    let settings = example.load().unwrap_or_else(|problems| panic!("{problems}"));
+    assert_eq!(settings.store.options, StoreOptions { compression: Compression::Zstd, quota: None });
+    assert_eq!(settings.store.retention, Retention::default());
+    assert_eq!(settings.feeds[0].keep_captures, KeepCaptures::Unproven);
+    assert_eq!((settings.feeds[0].store_quota, settings.feeds[0].retention), (None, Retention::default()));
+
+    let store = "path = \"../var/store\"\ncompression = \"none\"\nquota = \"50 GiB\"\n\
+                 retention = { kept = \"30 days\", discarded = \"12 hours\" }";
+    example.replace(BRIDGE_FILE, "path = \"../var/store\"", store);
+    let feed = "keep_captures = \"unproven\"\nstore_quota = \"20 MiB\"\nretention = { kept = \"400 days\" }";
+    example.replace(DEPARTMENT_FILE, "poll_ms = 1000", feed);
+    let settings = example.load().unwrap_or_else(|problems| panic!("{problems}"));
+    let hours = |hours: u64| Duration::from_secs(hours * 3600);
+    let all = Retention { kept: hours(30 * 24), discarded: hours(12), abandoned: hours(90 * 24) };
+    assert_eq!(settings.store.options, StoreOptions { compression: Compression::None, quota: Some(50 << 30) });
+    assert_eq!(settings.store.retention, all);
+    assert_eq!(settings.feeds[0].keep_captures, KeepCaptures::Unproven);
+    assert_eq!(settings.feeds[0].store_quota, Some(20 << 20));
+    assert_eq!(settings.feeds[0].retention, Retention { kept: hours(400 * 24), ..all });
 }
 
 #[test]
