@@ -88,19 +88,6 @@ fn unexplained_at_least(gathered: Gathered, path: &Path) -> Problems {
     gathered.into_problems()
 }
 
-/// Reads one layout alone, without the bridge that it may belong to.
-///
-/// # Errors
-/// Every problem of the file.
-pub fn layout_file(path: &Path) -> Result<Arc<Layout>, Problems> {
-    let gathered = Gathered::default();
-    let layout = Source::read(path, &gathered).and_then(|source| layout::read(&source, path).1?.layout);
-    match layout {
-        Some(layout) if gathered.is_empty() => Ok(layout),
-        _ => Err(gathered.into_problems()),
-    }
-}
-
 fn read(path: &Path, gathered: &Gathered) -> Option<Settings> {
     let source = Source::read(path, gathered)?;
     let bridge = bridge::read(&source);

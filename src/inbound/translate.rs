@@ -200,12 +200,12 @@ impl<'a, R: Read> Translator<'a, R> {
         let Some(limit) = &self.plan.settings.rejects else { return Err(reject.into()) };
         self.rejects.push(reject);
         match limit.exceeded(self.rejects.len() as u64, None) {
-            Some(reason) => Err(self.too_many(reason).into()),
+            Some(reason) => Err(self.too_many(&reason).into()),
             None => Ok(()),
         }
     }
 
-    fn too_many(&self, reason: String) -> Reject {
+    fn too_many(&self, reason: &str) -> Reject {
         let first = self.rejects.first();
         let told = first.map_or(String::new(), |first| format!("; the first: {} [{}]", first.reason, first.code));
         Reject {
@@ -227,7 +227,7 @@ impl<'a, R: Read> Translator<'a, R> {
         let facts = self.parser.facts();
         let limit = self.plan.settings.rejects.as_ref();
         if let Some(reason) = limit.and_then(|limit| limit.exceeded(self.rejects.len() as u64, Some(facts.records))) {
-            return Err(self.too_many(reason));
+            return Err(self.too_many(&reason));
         }
         let proof = self.proof.take().map(|proof| proof.finish(facts));
         if let Some(proof) = &proof {

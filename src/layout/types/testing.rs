@@ -1,5 +1,7 @@
 //! One field of a delimited layout, alone, for the tests of the types.
 
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
 use crate::layout::field::{Field, Surroundings};
 use crate::layout::{DelimitedSpec, Encoding, FieldSpec};
 
@@ -7,7 +9,7 @@ use super::Written;
 
 fn compile(spec: &FieldSpec) -> Result<Field, Vec<(&'static str, String)>> {
     let kind = DelimitedSpec::default();
-    Field::compile(spec, Surroundings { delimited: Some(&kind), encoding: Encoding::Utf8 })
+    Field::compile(spec, Surroundings { delimited: Some(&kind), encoding: Encoding::Utf8, max_record_bytes: 1 << 20 })
 }
 
 fn compiled(spec: &FieldSpec) -> Field {
