@@ -301,6 +301,23 @@ fn every_construct_is_stated_by_some_layout() {
     assert!(foreign.is_empty(), "the list of constructs in this test lacks {foreign:?}");
 }
 
+#[test]
+fn every_construct_is_in_the_reference() {
+    let reference = fs::read_to_string(root().join("../../docs/configuration.md")).unwrap();
+    let missing: Vec<&str> = GRAMMAR
+        .split_whitespace()
+        .filter(|construct| {
+            let (path, word) = construct.split_once('=').unwrap_or((construct, ""));
+            let key = path.rsplit('.').next().unwrap();
+            let known = word.is_empty()
+                || reference.contains(&format!("\"{word}\""))
+                || reference.contains(&format!("`{word}`"));
+            !known || !reference.contains(&format!("`{key}`"))
+        })
+        .collect();
+    assert!(missing.is_empty(), "docs/configuration.md does not explain {missing:?}");
+}
+
 /// Adds `key` and `key=value` for everything that a table states.
 fn collect(path: &str, table: &dyn TableLike, stated: &mut BTreeSet<String>) {
     for (key, item) in table.iter() {
