@@ -33,7 +33,7 @@ const COLUMNS: [(&str, &str, usize); 10] = [
     ("tax", "decimal", 10),
     ("gross", "decimal", 12),
     ("currency", "text", 3),
-    ("reference", "text", 28),
+    ("reference", "text", 29),
 ];
 
 fn main() {
