@@ -106,6 +106,8 @@ impl FileSummary {
     #[must_use]
     pub fn new(layout: &Layout, plan_digest: &str, facts: &FileFacts, translated: Translated) -> Self {
         let proof = translated.proof;
+        // What was not proven can be had from its bytes alone.
+        let verdict = proof.as_ref().map_or(Verdict::ReplayOnly, |proof| proof.verdict);
         let (exceptions, first_difference, differences) = match &proof {
             Some(proof) => (proof.exceptions.clone(), proof.first.clone(), proof.histogram.clone()),
             None => Default::default(),
@@ -121,9 +123,8 @@ impl FileSummary {
             layout_version: layout.version(),
             plan_digest: plan_digest.to_owned(),
             records: by_type.map(|(record, count)| (record.name.clone(), Value::from(*count))).collect(),
-            frame: facts.frame.clone(),
-            // What was not proven can be had from its bytes alone.
-            verdict: proof.map_or(Verdict::ReplayOnly, |proof| proof.verdict),
+            frame: if verdict == Verdict::ReplayOnly { facts.frame.without_lists() } else { facts.frame.clone() },
+            verdict,
             exceptions,
             first_difference,
             differences,

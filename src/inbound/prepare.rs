@@ -346,10 +346,24 @@ pub fn read_trailer(source: &Source<'_>, body: &Body, store: &Store) -> std::res
     if !source.plan.mapping.needs_trailer() {
         return Ok(None);
     }
-    let mut parser = Parser::new(&source.plan.settings.layout, open_body(body, source.hash, store)?);
+    trailer_of(source.plan, open_body(body, source.hash, store)?)
+}
+
+/// The trailer of a file, read to its end; bad records are passed over where the feed allows some.
+///
+/// # Errors
+/// As for [`examine`].
+pub fn trailer_of(plan: &FeedPlan, reader: impl Read) -> std::result::Result<Option<Record>, Failure> {
+    let mut parser = Parser::new(&plan.settings.layout, reader);
     let mut record = Record::new();
-    while parser.read(&mut record)? {}
-    Ok(parser.facts().trailer.clone())
+    loop {
+        match parser.read(&mut record) {
+            Ok(true) => {}
+            Ok(false) => return Ok(parser.facts().trailer.clone()),
+            Err(ParseError::Reject(_)) if plan.settings.rejects.is_some() && parser.pass_over(&mut record) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
 }
 
 /// The index of an event type's first plan: where an event goes depends on its type alone.

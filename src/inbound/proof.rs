@@ -5,11 +5,11 @@ use std::io::{self, Read};
 use sha2::{Digest, Sha256};
 
 use super::manifest::FileSummary;
-use super::prepare::{Failure, Source};
+use super::prepare::{Failure, Source, trailer_of};
 use super::rewrite::{RewriteError, Rewriter};
 use super::translate::Translator;
 use crate::domain::ContentHash;
-use crate::layout::{FileFacts, Layout, ParseError, Parser, Proof, Prover, Record, Reject};
+use crate::layout::{FileFacts, Layout, ParseError, Proof, Prover, Record, Reject};
 use crate::mapping::{CarriedRecords, Group, Mapping};
 
 /// Collects the proof of one file while its events are made.
@@ -91,10 +91,7 @@ fn trailer(source: &Source<'_>, open: &Open<'_>) -> Result<Option<Record>, Failu
     if !source.plan.mapping.needs_trailer() {
         return Ok(None);
     }
-    let mut parser = Parser::new(&source.plan.settings.layout, open().map_err(ParseError::Io)?);
-    let mut record = Record::new();
-    while parser.read(&mut record)? {}
-    Ok(parser.facts().trailer.clone())
+    trailer_of(source.plan, open().map_err(ParseError::Io)?)
 }
 
 /// The hash of what a file's manifest and events give when they are rendered, after both were serialised.

@@ -242,6 +242,11 @@ fn check_fixed_width(kind: &FixedWidthSpec, spec: &LayoutSpec, problems: &mut Pr
         "records without terminator are all of one length",
     );
     problems.add_if(
+        kind.trimmed && spec.final_terminator == Presence::Absent,
+        "final_terminator",
+        "must not be \"absent\" where blanks are not written: a blank last record would leave nothing",
+    );
+    problems.add_if(
         kind.trimmed && kind.ragged.short,
         "fixed_width.ragged",
         "\"short\" has no meaning where blanks at the end are not written",

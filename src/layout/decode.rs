@@ -244,12 +244,10 @@ impl<'l> RecordDecoder<'l> {
         shape.check_length(record_type, type_index, content)?;
         let is_short = content.len() < record_type.length;
         let text = RecordText::new(content, layout.encoding, None);
-        let clipped;
         for (index, field) in record_type.fields.iter().enumerate() {
             shape.check_gap(content, field.gap.clone(), type_index)?;
             if is_short && field.column.bytes.end > content.len() {
-                clipped = FixedWidth::clip(&field.column, content.len());
-                return self.read_cut(content, &mut sink, type_index, index, &clipped);
+                return self.read_cut(content, &mut sink, type_index, index, shape.trimmed);
             }
             let column = &field.column;
             let written = match text.of(column) {
@@ -311,38 +309,37 @@ impl<'l> RecordDecoder<'l> {
         Some(failed)
     }
 
-    /// The fields of a short record from the one in which it ends: what is missing counts as blanks.
+    /// The fields of a short record from the one in which it ends. Where blanks at the end are not written, what is missing
+    /// is blanks; otherwise a field that is missing is absent.
     fn read_cut(
         &mut self,
         content: &[u8],
         sink: &mut FieldSink<'_>,
         type_index: usize,
         first: usize,
-        clipped: &Column,
+        trimmed: bool,
     ) -> Result<(), Fault> {
-        let fields = &self.layout.record_types[type_index].fields;
-        let field = &fields[first];
-        let mut next = first;
-        if !clipped.bytes.is_empty() {
-            let offset = clipped.bytes.start;
-            if !field.may_be_cut() {
-                let reason = format!("the record ends within `{}`, of which no byte may be missing", field.name);
-                return Err(Fault::of_field((RejectCode::RecordLength, reason), type_index, first, offset));
+        for (index, field) in self.layout.record_types[type_index].fields.iter().enumerate().skip(first) {
+            let raw = FixedWidth::clip(&field.column, content.len()).bytes;
+            if raw.is_empty() && !trimmed {
+                missing(field, sink, content.len(), type_index, index)?;
+                continue;
             }
-            let mut whole = content[clipped.bytes.clone()].to_vec();
+            let offset = raw.start;
+            if !trimmed && !field.may_be_cut() {
+                let reason = format!("the record ends within `{}`, of which no byte may be missing", field.name);
+                return Err(Fault::of_field((RejectCode::RecordLength, reason), type_index, index, offset));
+            }
+            let mut whole = content[raw.clone()].to_vec();
             whole.resize(field.width().unwrap_or(0), b' ');
             let column = Column { bytes: 0..whole.len(), ..Column::default() };
             let written = decode(self.layout.encoding, None, &whole, &column, &mut self.scratch)
-                .map_err(|reason| Fault::of_encoding(field, reason, type_index, first, offset))?;
+                .map_err(|reason| Fault::of_encoding(field, reason, type_index, index, offset))?;
             let from = sink.text.len();
             let present = field
                 .parse(written, sink.text)
-                .map_err(|fault| Fault::of_field((fault.code, fault.reason), type_index, first, offset))?;
-            sink.close(from, clipped.bytes.clone(), present);
-            next += 1;
-        }
-        for (index, field) in fields.iter().enumerate().skip(next) {
-            missing(field, sink, content.len(), type_index, index)?;
+                .map_err(|fault| Fault::of_field((fault.code, fault.reason), type_index, index, offset))?;
+            sink.close(from, raw, present);
         }
         Ok(())
     }

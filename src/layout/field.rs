@@ -351,7 +351,11 @@ impl FieldQuotes {
             present,
             bare_if_empty,
             absent: if quoted_is_absent && no_null { Quotes::Always } else { Quotes::Bare },
-            empty_needs: spec.optional && no_null && !quoted_is_absent && present != Quotes::Never,
+            empty_needs: spec.optional
+                && no_null
+                && !quoted_is_absent
+                && kind.quote.is_some()
+                && present != Quotes::Never,
             quoted_is_absent,
         }
     }

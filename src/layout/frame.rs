@@ -61,6 +61,14 @@ pub struct PaddingRun {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Raw(pub Vec<u8>);
 
+impl Raw {
+    /// How many bytes it takes in JSON.
+    pub(super) fn weight(&self) -> usize {
+        // Writing to memory has no error to report.
+        serde_json::to_vec(self).map_or(usize::MAX / 2, |json| json.len())
+    }
+}
+
 impl Serialize for Raw {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match std::str::from_utf8(&self.0) {
@@ -101,9 +109,15 @@ impl FileFrame {
         run.and_then(|run| Terminator::named(&run.terminator)).unwrap_or(Terminator::Lf)
     }
 
+    /// The same, without what there may be any amount of: for a file that is not going to be written again from it.
+    #[must_use]
+    pub fn without_lists(&self) -> Self {
+        Self { terminators: Vec::new(), kept_lines: Vec::new(), end_padding: Vec::new(), ..self.clone() }
+    }
+
     /// Roughly how many bytes it takes in a manifest beyond what every file has.
     pub(super) fn weight(&self) -> usize {
-        let lines: usize = self.kept_lines.iter().map(|line| line.raw.0.len() + 40).sum();
+        let lines: usize = self.kept_lines.iter().map(|line| line.raw.weight() + 40).sum();
         let names = self.column_names.as_ref().map_or(0, |names| names.0.len());
         lines + names + 40 * (self.terminators.len() + self.end_padding.len())
     }

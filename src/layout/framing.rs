@@ -91,6 +91,12 @@ impl<R: Read> Framer<R> {
         Self { source, rules, buffer: Vec::new(), start: 0, end: 0, offset: 0, exhausted: false }
     }
 
+    /// How much memory is held.
+    #[cfg(test)]
+    pub(super) fn held_bytes(&self) -> usize {
+        self.buffer.len()
+    }
+
     /// Offset of the next record; after the last one, the size of the file.
     #[cfg(test)]
     pub(super) fn offset(&self) -> u64 {

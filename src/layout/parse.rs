@@ -180,6 +180,12 @@ impl<'l, R: Read> Parser<'l, R> {
         &self.facts
     }
 
+    /// How much memory its framer holds.
+    #[cfg(test)]
+    pub(super) fn held_bytes(&self) -> usize {
+        self.framer.held_bytes()
+    }
+
     #[cold]
     fn rejected(&mut self, error: ParseError) -> ParseError {
         let error = match error {
@@ -226,7 +232,7 @@ impl<'l, R: Read> Parser<'l, R> {
                         self.state = State::Records;
                     } else if let Some(framed) = self.read_column_names(record)? {
                         // It may be left out, and this is a record already.
-                        self.facts.frame.without_column_names = true;
+                        self.do_without_column_names();
                         self.state = State::Records;
                         self.accept(record, framed)?;
                         return Ok(true);

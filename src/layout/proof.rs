@@ -314,7 +314,7 @@ impl Change {
     /// Roughly how many bytes it takes in a manifest.
     fn weight(&self) -> usize {
         let raw = match self {
-            Self::Field { raw, .. } | Self::Tail { raw, .. } | Self::Whole { raw } => raw.0.len(),
+            Self::Field { raw, .. } | Self::Tail { raw, .. } | Self::Whole { raw } => raw.weight(),
         };
         raw + 60
     }

@@ -49,6 +49,8 @@ pub struct Renderer<'l> {
     owed: &'static [u8],
     /// Nothing was written yet.
     at_start: bool,
+    /// The record that was written last has no bytes: without its terminator it would not be there.
+    last_is_empty: bool,
     /// A record that may not come again: it would be taken for the column names, or the header, once more.
     repeated: Vec<u8>,
 }
@@ -61,7 +63,17 @@ impl<'l> Renderer<'l> {
         if let Some(line) = &frame.column_names {
             writer.order_columns(&line.0);
         }
-        Self { layout, frame, writer, next: 1, lines_written: 0, owed: b"", at_start: true, repeated: Vec::new() }
+        Self {
+            layout,
+            frame,
+            writer,
+            next: 1,
+            lines_written: 0,
+            owed: b"",
+            at_start: true,
+            last_is_empty: false,
+            repeated: Vec::new(),
+        }
     }
 
     /// Appends what stands before the first record: byte order mark, preamble and column names.
@@ -110,7 +122,7 @@ impl<'l> Renderer<'l> {
                 if self.layout.lines.repeated_names && self.layout.header == Some(record.type_index()) {
                     self.note_repeated(out[from..].to_vec());
                 }
-                self.record_was_written();
+                self.record_was_written(out.len() == from);
             }
             Err(_) => {
                 // What stands before the record is not lost: the next one may be written.
@@ -142,14 +154,14 @@ impl<'l> Renderer<'l> {
         let from = out.len();
         self.write_owed(out);
         out.extend_from_slice(content);
-        self.record_was_written();
+        self.record_was_written(content.is_empty());
         encode_since(self.layout.encoding, from, out);
     }
 
     /// Appends what stands after the last record.
     pub fn finish(&mut self, out: &mut Vec<u8>) {
         let from = out.len();
-        if self.frame.final_terminator {
+        if self.frame.final_terminator || self.last_is_empty {
             out.extend_from_slice(self.owed);
         }
         self.owed = b"";
@@ -161,7 +173,8 @@ impl<'l> Renderer<'l> {
         encode_since(self.layout.encoding, from, out);
     }
 
-    fn record_was_written(&mut self) {
+    fn record_was_written(&mut self, is_empty: bool) {
+        self.last_is_empty = is_empty;
         self.owed = self.terminator(self.next);
         self.next += 1;
         self.at_start = false;

@@ -4,6 +4,7 @@ use std::io::Read;
 
 use super::decode::RecordDecoder;
 use super::framing::{End, without_end_mark};
+use super::parse::BYTE_ORDER_MARK;
 use super::record::Place;
 use super::render::RecordWriter;
 use super::utf16::Source;
@@ -37,7 +38,9 @@ impl Layout {
         } else {
             text.extend_from_slice(tail);
         }
-        let whole = self.without_end_mark(&text);
+        let text =
+            text.strip_prefix(BYTE_ORDER_MARK).filter(|_| self.byte_order_mark != Presence::Absent).unwrap_or(&text);
+        let whole = self.without_end_mark(text);
         let rest = self.without_other_lines(whole);
         let last = self.last_line(rest);
         let stated = match (self.final_terminator, self.terminator) {

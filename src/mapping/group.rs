@@ -5,7 +5,8 @@ use crate::layout::Record;
 /// A reusable group. Its buffers are kept from one event to the next.
 #[derive(Debug, Default)]
 pub struct Group {
-    lead: Option<Record>,
+    lead: Record,
+    open: bool,
     members: Vec<Record>,
     used: usize,
 }
@@ -14,13 +15,13 @@ impl Group {
     /// A lead record was seen and not yet taken away.
     #[must_use]
     pub const fn is_open(&self) -> bool {
-        self.lead.is_some()
+        self.open
     }
 
     /// Begins a group; the given record is exchanged for a spare buffer.
     pub fn begin(&mut self, record: &mut Record) {
-        let spare = self.lead.take().unwrap_or_default();
-        self.lead = Some(std::mem::replace(record, spare));
+        std::mem::swap(&mut self.lead, record);
+        self.open = true;
         self.used = 0;
     }
 
@@ -35,14 +36,14 @@ impl Group {
 
     /// Ends the group: nothing is open until the next lead record.
     pub fn end(&mut self) {
-        self.lead = None;
+        self.open = false;
         self.used = 0;
     }
 
     /// The lead record.
     #[must_use]
     pub const fn lead(&self) -> Option<&Record> {
-        self.lead.as_ref()
+        if self.open { Some(&self.lead) } else { None }
     }
 
     /// The members, in the order of the file.
@@ -54,7 +55,7 @@ impl Group {
     /// The bytes from the lead record through the last member, half-open, terminators included.
     #[must_use]
     pub fn bytes(&self) -> (u64, u64) {
-        let Some(lead) = &self.lead else { return (0, 0) };
+        let Some(lead) = self.lead() else { return (0, 0) };
         let last = self.members().last().unwrap_or(lead);
         (lead.bytes().start, last.bytes().end)
     }

@@ -35,6 +35,13 @@ impl<R: Read> Parser<'_, R> {
         Ok(())
     }
 
+    /// Notes that there is no line of column names: what stands behind the preamble stands before the first record.
+    pub(super) fn do_without_column_names(&mut self) {
+        self.facts.frame.without_column_names = true;
+        let lines = self.facts.frame.kept_lines.iter_mut().skip(self.layout.lines.preamble);
+        lines.for_each(|line| line.before_record = 1);
+    }
+
     /// Reads the line of column names; where it may be left out and is, answers with what stands in its place.
     pub(super) fn read_column_names(&mut self, record: &mut Record) -> Result<Option<Framed>, ParseError> {
         let rule = match &self.layout.shape {
@@ -46,7 +53,7 @@ impl<R: Read> Parser<'_, R> {
                 Next::Record(framed) => break framed,
                 Next::Line => {}
                 Next::End if rule == ColumnNames::Optional => {
-                    self.facts.frame.without_column_names = true;
+                    self.do_without_column_names();
                     return Ok(None);
                 }
                 Next::End => return Err(self.empty()),

@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod fields;
+mod invented;
+mod properties;
 mod random;
 mod readiness;
 mod rejects;

@@ -6,10 +6,10 @@ use super::specs::*;
 use super::*;
 
 /// SplitMix64 (Steele, Lea, Flood 2014): small, and the same everywhere.
-struct Random(u64);
+pub(super) struct Random(u64);
 
 impl Random {
-    fn seeded() -> Self {
+    pub(super) fn seeded() -> Self {
         let given = std::env::var("DROPBRIDGE_TEST_SEED").ok().and_then(|seed| seed.parse().ok());
         let clock = || SystemTime::now().duration_since(UNIX_EPOCH).map_or(1, |time| time.as_nanos() as u64);
         let seed = given.unwrap_or_else(clock);
@@ -17,7 +17,7 @@ impl Random {
         Self(seed)
     }
 
-    fn next(&mut self) -> u64 {
+    pub(super) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut mixed = self.0;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -25,19 +25,24 @@ impl Random {
         mixed ^ (mixed >> 31)
     }
 
-    fn below(&mut self, limit: usize) -> usize {
+    pub(super) fn below(&mut self, limit: usize) -> usize {
         (self.next() % limit as u64) as usize
     }
 
-    fn pick<T: Copy>(&mut self, choices: &[T]) -> T {
+    /// Once in so many times.
+    pub(super) fn one_in(&mut self, times: usize) -> bool {
+        self.below(times) == 0
+    }
+
+    pub(super) fn pick<T: Copy>(&mut self, choices: &[T]) -> T {
         choices[self.below(choices.len())]
     }
 
-    fn text(&mut self, alphabet: &[char], longest: usize) -> String {
+    pub(super) fn text(&mut self, alphabet: &[char], longest: usize) -> String {
         (0..self.below(longest + 1)).map(|_| self.pick(alphabet)).collect()
     }
 
-    fn digits(&mut self, longest: usize) -> String {
+    pub(super) fn digits(&mut self, longest: usize) -> String {
         let text = self.text(&['0', '1', '2', '9'], longest).trim_start_matches('0').to_owned();
         if text.is_empty() { "0".to_owned() } else { text }
     }

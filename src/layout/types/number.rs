@@ -157,16 +157,48 @@ impl NumberFormat {
     /// What is wrong with it, as a predicate: `has no digits`.
     #[inline]
     pub(super) fn parse(&self, written: &str, out: &mut String) -> Result<(), String> {
-        let bytes = written.as_bytes();
-        if self.sign == Sign::Leading && self.point.is_none() && self.scale == Some(0) && self.zeros_to.is_none() {
-            // The most frequent form, and nothing to change about it.
-            let canonical = !bytes.is_empty() && bytes[0] != b'0' && bytes.iter().all(u8::is_ascii_digit);
-            if canonical {
-                out.push_str(written);
-                return Ok(());
+        // The most frequent forms, with nothing to change about them.
+        if self.is_plain() && self.is_canonical(written.as_bytes()) {
+            let from = out.len();
+            out.push_str(written);
+            if let (Some(point), Some(scale)) = (self.point.filter(|point| *point != b'.'), self.scale) {
+                let at = out.len() - scale - 1;
+                debug_assert!(at > from && out.as_bytes()[at] == point);
+                out.replace_range(at..=at, ".");
             }
+            return Ok(());
         }
         self.parse_any(written, out)
+    }
+
+    /// Whether numbers are mostly written as they are in events.
+    #[inline]
+    fn is_plain(&self) -> bool {
+        matches!(self.sign, Sign::Leading | Sign::Unsigned)
+            && self.zeros_to.is_none()
+            && self.grouping.is_none()
+            && (self.point.is_some() || self.scale == Some(0))
+            && self.scale.is_some()
+    }
+
+    /// Whether a number is written as it is in events, but for the point.
+    #[inline]
+    fn is_canonical(&self, written: &[u8]) -> bool {
+        let digits = match written {
+            [b'-', digits @ ..] if self.sign == Sign::Leading => digits,
+            digits => digits,
+        };
+        let scale = self.scale.unwrap_or(0);
+        let fraction = if self.point.is_some() { scale + 1 } else { 0 };
+        let Some(whole) = digits.len().checked_sub(fraction).filter(|whole| *whole > 0) else { return false };
+        let (whole, rest) = digits.split_at(whole);
+        let all_digits = |digits: &[u8]| digits.iter().fold(true, |all, digit| all & digit.is_ascii_digit());
+        (whole[0] != b'0' || whole.len() == 1)
+            && rest.first().copied() == self.point.filter(|_| fraction > 0)
+            && all_digits(whole)
+            && all_digits(rest.get(1..).unwrap_or_default())
+            // A negative zero is none.
+            && (digits.len() == written.len() || digits.iter().any(|digit| (b'1'..=b'9').contains(digit)))
     }
 
     fn parse_any(&self, written: &str, out: &mut String) -> Result<(), String> {
@@ -283,7 +315,16 @@ impl NumberFormat {
     ///
     /// # Errors
     /// Why it is no canonical number of this format.
+    #[inline]
     pub(super) fn render(&self, canonical: &str, out: &mut String) -> Result<(), String> {
+        if self.is_plain() && self.point.is_none_or(|point| point == b'.') && self.is_canonical(canonical.as_bytes()) {
+            out.push_str(canonical);
+            return Ok(());
+        }
+        self.render_any(canonical, out)
+    }
+
+    fn render_any(&self, canonical: &str, out: &mut String) -> Result<(), String> {
         let (negative, unsigned) = match canonical.strip_prefix('-') {
             Some(rest) => (true, rest),
             None => (false, canonical),

@@ -1,0 +1,20 @@
+//! Files of delimited layouts: the first byte chooses the layout, the rest is the file.
+
+#![no_main]
+
+use std::sync::{Arc, LazyLock};
+
+use dropbridge_fuzz::layout::Layout;
+use libfuzzer_sys::fuzz_target;
+
+static LAYOUTS: LazyLock<Vec<Arc<Layout>>> = LazyLock::new(|| {
+    dropbridge_fuzz::layouts(&[
+        include_str!("../layouts/delimited/batch.toml"),
+        include_str!("../layouts/delimited/table.toml"),
+        include_str!("../layouts/delimited/unload.toml"),
+        include_str!("../layouts/delimited/wide_text.toml"),
+        include_str!("../layouts/delimited/orders.toml"),
+    ])
+});
+
+fuzz_target!(|input: &[u8]| dropbridge_fuzz::check_by_choice(&LAYOUTS, input));
