@@ -59,7 +59,7 @@ fn values_that_are_the_same_everywhere() {
     let same = |record: &str, field: &str| {
         let total = TotalSpec::Same(name("bid", "number"));
         with(delimited(), |spec| {
-            spec.records[0].fields.push(super::specs::field("batch", integer()));
+            spec.records[0].fields.push(FieldSpec::new("batch", "integer"));
             spec.controls = vec![stated(total, record, field)];
         })
     };
