@@ -241,7 +241,7 @@ impl Control {
             fields.iter().filter(|(owner, _)| *owner == record_type).map(|(_, field)| *field).collect()
         };
         let mut fields = match &self.total {
-            Total::Count(types) => return types.contains(&record_type).then(Vec::new),
+            Total::Count(_) => Vec::new(),
             Total::Sum { fields, only, negative, .. } => {
                 let conditions = [only, negative].into_iter().flatten().flat_map(|selection| own(&selection.fields));
                 let mut read = own(fields);
@@ -255,7 +255,8 @@ impl Control {
         if self.stated.0 == record_type {
             fields.push(self.stated.1);
         }
-        (!fields.is_empty()).then_some(fields)
+        let counts = matches!(&self.total, Total::Count(types) if types.contains(&record_type));
+        (counts || !fields.is_empty()).then_some(fields)
     }
 
     /// Holds what was computed against what is stated.

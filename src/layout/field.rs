@@ -298,6 +298,11 @@ impl Field {
         self.padding.is_some_and(|padding| padding.pad == b' ' && padding.align == super::Align::Left)
     }
 
+    /// Whether it stands at fixed bytes.
+    pub(super) fn is_fixed(&self) -> bool {
+        self.column != Column::default()
+    }
+
     /// Its width in bytes, where it has one.
     pub(super) fn width(&self) -> Option<usize> {
         self.width

@@ -219,6 +219,10 @@ impl<'l> Prover<'l> {
         if original.type_index() == carried.type_index() {
             for (index, field) in self.layout.record_types[original.type_index()].fields.iter().enumerate() {
                 let raw = original.raw_field(index);
+                // Where the record ends within a field or before it, the record's end is what differs.
+                if field.is_fixed() && field.width().is_some_and(|width| raw.len() < width) {
+                    continue;
+                }
                 if !self.is_rendered(original, carried, index) {
                     byte = byte.or(Some(original.field_offset(index)));
                     spots.push(Where::Field(index));

@@ -342,7 +342,7 @@ pub(super) fn frame(random: &mut Random, layout: &Layout, records: usize) -> Fil
         Presence::Absent => false,
     };
     let optional_names =
-        matches!(&layout.shape, compile::Shape::Delimited(shape) if shape.column_names_rule == ColumnNames::Optional);
+        matches!(&layout.shape, Shape::Delimited(shape) if shape.column_names_rule == ColumnNames::Optional);
     let mut end_padding = Vec::new();
     for padding in &layout.padding_at_end {
         end_padding.push(PaddingRun { byte: padding.byte(), count: 1 + random.below(4) as u64 });

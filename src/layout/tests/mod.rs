@@ -2,8 +2,16 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod beside_records;
+mod controls;
+mod delimited_files;
+mod encodings;
 mod fields;
+mod fixed_width_files;
+mod groups;
 mod invented;
+mod masked_fields;
+mod passing_over;
 mod properties;
 mod random;
 mod readiness;
@@ -13,6 +21,7 @@ pub(super) mod specs;
 mod wrong_specs;
 
 use super::*;
+use specs::compiled;
 
 /// Everything that is in a file, as canonical text.
 pub(super) type Rows = Vec<(String, Vec<Option<String>>)>;
@@ -82,6 +91,43 @@ pub(super) fn rebuild(layout: &Layout, bytes: &[u8], proof: &Proof, facts: &File
     }
     rebuilder.finish(&mut out);
     Ok(out)
+}
+
+/// Checks what files hold, and that each can be written again. A file comes with its values (fields divided by `|`, records
+/// by ` / `, what is absent is `~`), and the places where it is spelled otherwise than the layout would write it.
+pub(super) fn assert_files(spec: &LayoutSpec, files: &[(&str, &str, &[&str])]) {
+    let layout = compiled(spec.clone());
+    for (file, values, places) in files {
+        let mut bytes = Vec::new();
+        spec.encoding.encode(file, &mut bytes).unwrap();
+        utf16::encode_since(spec.encoding, 0, &mut bytes);
+        let rows = parse(&layout, &bytes).unwrap_or_else(|reject| panic!("{file:?}\n{reject}")).0;
+        assert_eq!(shown(&rows), *values, "{file:?}");
+        let verdict = if places.is_empty() { Verdict::Exact } else { Verdict::ExactWithExceptions };
+        let proof = assert_rebuilds(&layout, &bytes, verdict);
+        assert_eq!(proof.histogram.into_keys().collect::<Vec<_>>(), *places, "{file:?}");
+    }
+}
+
+/// Checks that each file is refused with a code, at a byte, and with a reason that has these words.
+pub(super) fn assert_refused(spec: &LayoutSpec, files: &[(&str, RejectCode, u64, &str)]) {
+    let layout = compiled(spec.clone());
+    for (file, code, byte, words) in files {
+        let mut bytes = Vec::new();
+        spec.encoding.encode(file, &mut bytes).unwrap();
+        utf16::encode_since(spec.encoding, 0, &mut bytes);
+        let reject = parse(&layout, &bytes).map(|(rows, _)| shown(&rows)).expect_err(file);
+        assert_eq!((reject.code, reject.byte), (*code, *byte), "{file:?}\n{reject}");
+        assert!(reject.reason.contains(words), "{file:?}\n{reject}");
+    }
+}
+
+fn shown(rows: &Rows) -> String {
+    let absent = || "~".to_owned();
+    let record = |(_, values): &(String, Vec<Option<String>>)| {
+        values.iter().map(|value| value.clone().unwrap_or_else(absent)).collect::<Vec<_>>().join("|")
+    };
+    rows.iter().map(record).collect::<Vec<_>>().join(" / ")
 }
 
 fn through_json<T: serde::Serialize + serde::de::DeserializeOwned>(value: &T) -> T {

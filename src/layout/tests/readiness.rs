@@ -66,3 +66,33 @@ fn every_prefix_of_a_fixed_width_file_but_the_whole_is_unfinished() {
 fn a_layout_without_trailer_never_says_so() {
     assert!(!compiled(table()).ends_with_trailer(b"id,full name\r\n1,x\r\n"));
 }
+
+#[test]
+fn what_may_stand_behind_the_trailer() {
+    let spec = with(delimited(), |spec| {
+        spec.lines = LinesSpec { footer: 1, comment: Some("#".to_owned()), blank: true, ..LinesSpec::default() };
+        spec.padding_at_end = vec![EndPadding::CtrlZ, EndPadding::Nul];
+    });
+    let layout = compiled(spec);
+    for (tail, expected) in [
+        ("T|1|0.00\nend\n", true),
+        ("T|1|0.00\nend", true),
+        ("T|1|0.00\n# \"odd\n\nend\n", true),
+        ("T|1|0.00\nend\n\u{1a}\0\0", true),
+        ("T|1|0.00\nend\n\u{1a}\n", true),
+        ("T|1|0.00\n", false),
+        ("B|1|x|\nend\n", false),
+        ("end\n", false),
+    ] {
+        assert_eq!(layout.ends_with_trailer(tail.as_bytes()), expected, "{tail:?}");
+    }
+    let mixed = compiled(with(delimited(), |spec| spec.terminator = Terminator::Mixed));
+    for tail in ["x\rT|1|0.00\r", "x\nT|1|0.00\r\n", "x\r\nT|1|0.00"] {
+        assert!(mixed.ends_with_trailer(tail.as_bytes()), "{tail:?}");
+    }
+    let by_length = compiled(with(fixed_width(), |spec| {
+        (spec.terminator, spec.padding_at_end) = (Terminator::None, vec![EndPadding::Nul]);
+    }));
+    assert!(by_length.ends_with_trailer(b"H260131                 T0000000000000          \0\0"));
+    assert!(!by_length.ends_with_trailer(b"H260131                 T0000000000000         "));
+}

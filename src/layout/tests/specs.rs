@@ -166,6 +166,20 @@ pub(super) fn single(kind: Kind) -> LayoutSpec {
     )
 }
 
+/// Records of these fields between delimiters; `kind` is changed first.
+pub(super) fn rows_of(fields: Vec<FieldSpec>, change: impl FnOnce(&mut DelimitedSpec)) -> LayoutSpec {
+    let mut kind = DelimitedSpec::default();
+    change(&mut kind);
+    spec(KindSpec::Delimited(kind), vec![record("row", Role::Detail, None, fields)])
+}
+
+/// Records of these fields, which have their places; `kind` is changed first.
+pub(super) fn wide_rows_of(fields: Vec<FieldSpec>, change: impl FnOnce(&mut FixedWidthSpec)) -> LayoutSpec {
+    let mut kind = FixedWidthSpec::default();
+    change(&mut kind);
+    spec(KindSpec::FixedWidth(kind), vec![record("row", Role::Detail, None, fields)])
+}
+
 pub(super) fn compiled(spec: LayoutSpec) -> Layout {
     Layout::compile(spec).unwrap_or_else(|problems| panic!("{problems:#?}"))
 }
