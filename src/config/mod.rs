@@ -26,6 +26,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::domain::name_pattern::Wildcard;
+use crate::layout::LayoutSpec;
 
 pub(crate) use problems::suggestion;
 pub use problems::{Problem, Problems};
@@ -49,6 +50,20 @@ pub fn load(path: &Path) -> Result<Settings, Problems> {
     }
     match settings {
         Some(settings) if gathered.is_empty() => Ok(settings),
+        _ => Err(gathered.into_problems()),
+    }
+}
+
+/// Reads the text of one layout file, which is to stand at `path`: what it states, which compiles.
+///
+/// # Errors
+/// Every problem of the text.
+pub fn read_layout(path: &Path, text: &str) -> Result<LayoutSpec, Problems> {
+    let gathered = Gathered::default();
+    let source = Source::parse(path, text, &gathered);
+    let stated = source.as_ref().and_then(|source| layout::read(source, path).1);
+    match stated.map(|stated| stated.spec) {
+        Some(spec) if gathered.is_empty() => Ok(spec),
         _ => Err(gathered.into_problems()),
     }
 }

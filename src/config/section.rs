@@ -30,11 +30,18 @@ impl<'a> Source<'a> {
         let text = std::fs::read_to_string(path)
             .map_err(|error| gathered.add(&whole, format!("cannot be read: {error}"), None))
             .ok()?;
+        Self::parse(path, &text, gathered)
+    }
+
+    /// Takes the text of a file; `None` when it is no TOML, which is then reported.
+    pub(super) fn parse(path: &Path, text: &str, gathered: &'a Gathered) -> Option<Self> {
+        let name: Rc<str> = path.display().to_string().into();
+        let whole = Place { file: Rc::clone(&name), line: None, key: String::new() };
         let directory = path.parent().map(Path::to_path_buf).unwrap_or_default();
-        match Document::parse(text.clone()) {
+        match Document::parse(text.to_owned()) {
             Ok(document) => Some(Self { gathered, name, directory, document }),
             Err(error) => {
-                let line = error.span().map(|span| line_at(&text, span.start));
+                let line = error.span().map(|span| line_at(text, span.start));
                 gathered.add(
                     &Place { line, ..whole },
                     format!("is no TOML: {}", error.message().replace('\n', " ")),
