@@ -14,10 +14,10 @@ use crate::config;
 use crate::draft::{self, Draft, Originals, Outcome, Sample};
 
 /// The search keeps so many bytes of all samples together in memory; the last proof streams.
-const SEARCH_BYTES: u64 = 8 << 20;
+const SEARCH_BYTES: u64 = 4 << 20;
 
 /// It keeps no more of one sample, half of it from each end.
-const MOST_OF_ONE: u64 = 2 << 20;
+const MOST_OF_ONE: u64 = 1 << 20;
 
 /// And no less, however many samples there are.
 const LEAST_OF_ONE: u64 = 64 << 10;

@@ -81,7 +81,7 @@ pub(super) fn find(rows: &[&[u8]], from: usize, length: usize, utf8: bool) -> Ve
     for (index, (start, why)) in starts.iter().enumerate() {
         let end = starts.get(index + 1).map_or(length, |(next, _)| *next);
         for (start, end, date) in dates(rows, &places, *start, end) {
-            columns.push(describe(rows, &places, (start, end), if date { "a date begins" } else { why }));
+            columns.push(describe(rows, &places, (start, end), if date { "A date begins" } else { why }));
         }
     }
     columns
@@ -117,27 +117,27 @@ fn boundary(places: &[Place], records: usize, from: usize, at: usize) -> Option<
     let run_before = places[from..at].iter().rev().take_while(|place| place.is_digits()).count();
     let blank_run = places[from..at].iter().rev().take_while(|place| place.blank == records).count();
     if here.blank == records {
-        return (run_before >= DIGITS_END && before.blank == 0).then_some("digits end, blanks follow");
+        return (run_before >= DIGITS_END && before.blank == 0).then_some("Digits end, blanks follow");
     }
     if blank_run > 1 || (blank_run == 1 && records > 2) {
-        return Some("blank before it in all records");
+        return Some("Blank before it in all records");
     }
     if !before.is_digits() && before.blank < records && run(at) >= DIGITS_START {
-        return Some("nothing but digits from here on");
+        return Some("Nothing but digits from here on");
     }
     if run_before >= DIGITS_END && here.digit == 0 && here.other > 0 {
-        return Some("digits end before it");
+        return Some("Digits end before it");
     }
     if !here.is_digits() || !before.is_digits() {
         return None;
     }
     let pattern_holds = places[at..].iter().take(DIGITS_END).filter(|place| place.pattern == here.pattern).count();
     if here.pattern != before.pattern && pattern_holds == DIGITS_END {
-        return Some("blank in other records than the digits before it");
+        return Some("Blank in other records than the digits before it");
     }
     let all_zero = |place: &Place| place.zero > 0 && place.zero + place.blank == records;
     let zeros = places[at..].iter().take_while(|place| all_zero(place)).count();
-    (records > 1 && zeros > 1 && !all_zero(before)).then_some("zeros in all records begin")
+    (records > 1 && zeros > 1 && !all_zero(before)).then_some("Zeros in all records begin")
 }
 
 /// Cuts dates (`YYYYMMDD`) off both ends of a run of digits.
@@ -179,9 +179,9 @@ fn describe(rows: &[&[u8]], places: &[Place], (start, end): (usize, usize), why:
     let blank = rows.iter().filter(is_blank).count();
     let of = counted(rows.len(), "record");
     let kind = if places[start..end].iter().all(|place| place.other == 0) { "digits" } else { "text" };
-    let beginning = if why.is_empty() { String::new() } else { format!("{why}; ") };
+    let beginning = if why.is_empty() { "The first bytes: ".to_owned() } else { format!("{why}; ") };
     let why = if blank == rows.len() {
-        format!("{beginning}blank in all of {of}: filler, or a field that no sample fills.")
+        format!("{beginning}blank in all {of}: filler, or a field that no sample fills.")
     } else {
         format!("{beginning}{kind} in {} of {of}.", rows.len() - blank)
     };

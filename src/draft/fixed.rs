@@ -103,7 +103,7 @@ pub(super) fn spec(name: &str, survey: &Survey, found: Records, notes: &mut Note
                 .to_owned()
         }
         (_, true) => format!("The longest of {}; none ends with a blank.", counted(count, "line")),
-        _ => format!("All of {} have this length.", counted(count, "line")),
+        _ => format!("All {} have this length.", counted(count, "line")),
     };
     notes.add("fixed_width.record_bytes", sentence);
     let utf8 = survey.encoding == Encoding::Utf8;

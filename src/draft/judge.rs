@@ -36,7 +36,10 @@ impl Outcome {
     pub fn place(&self) -> String {
         match self {
             Self::Read { verdict, first: Some(first), .. } => format!("{verdict}, first at {first}"),
-            Self::Read { verdict, records, .. } => format!("{verdict}, {records} records"),
+            Self::Read { verdict, records, .. } => format!(
+                "{verdict}, {}",
+                super::notes::counted(usize::try_from(*records).unwrap_or(usize::MAX), "record")
+            ),
             Self::Refused(reject) => format!("refused at {reject}"),
         }
     }
@@ -82,6 +85,11 @@ impl Score {
     pub(super) fn told(self, samples: usize) -> String {
         let proven = samples.saturating_sub(self.unproven);
         format!("{proven} of {samples} proven, {} exceptions", super::notes::number(self.exceptions))
+    }
+
+    /// Whether one of so many samples is proven at least.
+    pub(super) fn proves_any(self, samples: usize) -> bool {
+        self.unproven < samples
     }
 
     /// Every sample comes back without a single exception.

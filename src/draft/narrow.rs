@@ -166,8 +166,13 @@ impl Seen {
             Some(found) => found,
             None => self.number(field)?,
         };
-        if fixed && (self.padded_left || self.padded_right) {
-            if self.padded_left && self.padded_right {
+        let padded = self.padded_left || self.padded_right;
+        if fixed && !padded && narrower.type_word != "date" {
+            let reason = "Text: numbers that fill it may be a code, or the digits of several fields.";
+            return Err(Some(reason.to_owned()));
+        }
+        if fixed && padded {
+            if (self.padded_left && self.padded_right) || !self.nulls.is_empty() {
                 return Err(None);
             }
             narrower.pad = Some(b' ');
@@ -359,5 +364,6 @@ mod tests {
     fn blanks_that_fill_a_field_are_padding() {
         assert_eq!(proposed(&["   12", "12345"], Some(5)), "integer ");
         assert_eq!(proposed(&["   12", "12"], Some(5)), "text");
+        assert!(proposed(&["12345", "54321"], Some(5)).starts_with("Text: numbers that fill it"));
     }
 }

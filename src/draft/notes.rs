@@ -17,6 +17,11 @@ impl Notes {
         self.0.insert(place.to_owned(), vec![sentence.into()]);
     }
 
+    /// Takes back what was said about a place.
+    pub(super) fn remove(&mut self, place: &str) {
+        self.0.remove(place);
+    }
+
     /// What was said about a place.
     pub(super) fn of(&self, place: &str) -> &[String] {
         self.0.get(place).map_or(&[], Vec::as_slice)

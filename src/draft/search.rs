@@ -8,7 +8,7 @@ use super::judge::{Outcome, Score, judge};
 use super::notes::{Notes, counted, field_place, number, shown};
 use super::survey::{Survey, survey};
 use super::{Draft, DraftError, Originals, Sample, narrow, shape, totals};
-use crate::layout::{Escape, KindSpec, LayoutSpec, Quoting, Terminator};
+use crate::layout::{ColumnNames, Escape, FieldSpec, KindSpec, LayoutSpec, Quoting, Terminator};
 
 /// So often narrower types are taken back one by one; then all at once.
 const MOST_ROUNDS: usize = 40;
@@ -23,11 +23,12 @@ pub(super) fn draft(name: &str, samples: &[Sample], originals: &dyn Originals) -
     let names: Vec<String> = samples.iter().map(|sample| sample.name.clone()).collect();
     let mut survey = survey(samples, &mut notes);
     let text = as_text(name, &mut survey, samples, &mut notes);
-    let windows = survey.windows;
+    let windows = &survey.windows;
     let window = |index: usize| Ok(Box::new(windows[index].as_slice()) as Box<dyn Read>);
     let search = Search { names: &names, open: &window };
     let text = search.quoting(text, &survey.texts, &mut notes)?;
-    let narrower = narrow::narrow(&text, &windows, &mut notes);
+    let text = search.or_lines(text, &survey, &mut notes)?;
+    let narrower = narrow::narrow(&text, windows, &mut notes);
     let (narrower, _) = search.settle(narrower, &text, &mut notes)?;
     let narrower = search.without_quoted_fields(narrower, &mut notes)?;
     let whole = |index: usize| originals.open(index);
@@ -61,6 +62,11 @@ fn as_text(name: &str, survey: &mut Survey, samples: &[Sample], notes: &mut Note
     if let Some(found) = same_length.or_else(|| fixed::trimmed(survey)) {
         return fixed::spec(name, survey, found, notes);
     }
+    lines(name, survey, notes)
+}
+
+/// Each line as one field: what can be said of lines that nothing divides.
+fn lines(name: &str, survey: &Survey, notes: &mut Notes) -> LayoutSpec {
     let unused = |delimiter: &&str| {
         let byte = delimiter.as_bytes()[0];
         !survey.texts.iter().any(|text| text.contains(&byte))
@@ -69,7 +75,10 @@ fn as_text(name: &str, survey: &mut Survey, samples: &[Sample], notes: &mut Note
     let sentence = format!("Each line is one field: {} stands in no sample.", shown(delimiter));
     notes.add("delimited.delimiter", sentence);
     // Where line breaks differ, nobody knows which of them end a record.
-    let terminator = if survey.terminators.len() > 1 { Terminator::Mixed } else { survey.terminators[0] };
+    let terminator = match survey.terminators.as_slice() {
+        [terminator] => *terminator,
+        _ => Terminator::Mixed,
+    };
     let dialect = Dialect { terminator, delimiter: delimiter.to_owned(), quote: None, escape: Escape::None };
     shape::delimited(name, survey, &dialect, notes)
 }
@@ -118,17 +127,21 @@ impl Search<'_, '_> {
             .map(|cell| cell.quoted)
             .collect();
         let quoted = cells.iter().filter(|quoted| **quoted).count();
+        let by_column = quoted_columns(&spec, texts, &dialect);
         let mut candidates: Vec<LayoutSpec> =
             [Quoting::Minimal, Quoting::All, Quoting::NonEmpty].map(|quoting| with_quoting(&spec, quoting)).into();
-        candidates.push(quoted_columns(&spec, texts, &dialect));
+        candidates.extend([quoted_empty(&spec, texts, &dialect), quoted_empty(&by_column, texts, &dialect), by_column]);
+        let first = |(index, candidate): &(usize, &LayoutSpec)| !candidates[..*index].contains(candidate);
+        let candidates: Vec<&LayoutSpec> =
+            candidates.iter().enumerate().filter(first).map(|(_, candidate)| candidate).collect();
         let mut best = (Score::WORST, spec);
         let mut told = Vec::new();
         for candidate in candidates {
-            let score = self.score(&candidate)?;
-            let word = quoting_of(&candidate);
+            let score = self.score(candidate)?;
+            let word = quoting_of(candidate);
             told.push(format!("{word}: {}", told_score(score, self.names.len())));
             if score < best.0 {
-                best = (score, candidate);
+                best = (score, candidate.clone());
             }
             if score.is_exact() {
                 break;
@@ -137,6 +150,32 @@ impl Search<'_, '_> {
         let of = counted(cells.len(), "field");
         notes.add("delimited.quoting", format!("{} of {of} are quoted. {}.", number(quoted as u64), told.join("; ")));
         Ok(best.1)
+    }
+
+    /// Takes lines as they are where they are divided so unevenly that no sample is proven; columns that have names are
+    /// worth more than that.
+    fn or_lines(&self, spec: LayoutSpec, survey: &Survey, notes: &mut Notes) -> Result<LayoutSpec, DraftError> {
+        let KindSpec::Delimited(kind) = &spec.kind else { return Ok(spec) };
+        let is_table = kind.column_names != ColumnNames::Absent || spec.records.len() > 1;
+        let score = self.score(&spec)?;
+        if is_table || score.proves_any(self.names.len()) {
+            return Ok(spec);
+        }
+        let mut other_notes = notes.clone();
+        let place = "delimited.delimiter";
+        other_notes
+            .replace(place, format!("Rejected: {} divides no sample so that it is proven.", shown(&kind.delimiter)));
+        for gone in
+            ["delimited.ragged", "delimited.quoting", "lines.preamble", "lines.footer", "lines.comment", "lines.blank"]
+        {
+            other_notes.remove(gone);
+        }
+        let undivided = lines(&spec.name, survey, &mut other_notes);
+        if self.score(&undivided)? >= score {
+            return Ok(spec);
+        }
+        *notes = other_notes;
+        Ok(undivided)
     }
 
     /// One policy instead of a statement at each field, where it proves as much.
@@ -202,8 +241,11 @@ fn with_quoting(spec: &LayoutSpec, quoting: Quoting) -> LayoutSpec {
 
 fn quoting_of(spec: &LayoutSpec) -> &'static str {
     let stated = spec.records.iter().flat_map(|record| &record.fields).any(|field| field.quoted.is_some());
+    let optional = spec.records.iter().flat_map(|record| &record.fields).any(|field| field.optional);
     match &spec.kind {
+        KindSpec::Delimited(_) if stated && optional => "by column, and empty texts",
         KindSpec::Delimited(_) if stated => "by column",
+        KindSpec::Delimited(_) if optional => "minimal, and empty texts",
         KindSpec::Delimited(kind) => super::write::quoting_word(kind.quoting),
         KindSpec::FixedWidth(_) => "none",
     }
@@ -219,27 +261,53 @@ fn told_score(score: Score, samples: usize) -> String {
 
 /// The same layout, columns that are quoted nearly everywhere stated so.
 fn quoted_columns(spec: &LayoutSpec, texts: &[Vec<u8>], dialect: &Dialect) -> LayoutSpec {
+    change_fields(spec, texts, dialect, |field, cells| {
+        if cells.quoted * 10 > cells.all * 9 {
+            field.quoted = Some(true);
+        }
+    })
+}
+
+/// The same layout, columns where an empty text is quoted made optional: one without quotes is absent then.
+fn quoted_empty(spec: &LayoutSpec, texts: &[Vec<u8>], dialect: &Dialect) -> LayoutSpec {
+    change_fields(spec, texts, dialect, |field, cells| {
+        field.optional |= cells.quoted_empty > 0 && field.type_word == "text";
+    })
+}
+
+/// How the cells of a column stand in samples.
+#[derive(Clone, Copy, Debug, Default)]
+struct Cells {
+    all: usize,
+    quoted: usize,
+    quoted_empty: usize,
+}
+
+fn change_fields(
+    spec: &LayoutSpec,
+    texts: &[Vec<u8>],
+    dialect: &Dialect,
+    change: impl Fn(&mut FieldSpec, Cells),
+) -> LayoutSpec {
     let mut spec = spec.clone();
-    let names = usize::from(matches!(&spec.kind, KindSpec::Delimited(kind)
-        if kind.column_names != crate::layout::ColumnNames::Absent));
+    let named = matches!(&spec.kind, KindSpec::Delimited(kind) if kind.column_names != ColumnNames::Absent);
     for record in &mut spec.records {
         let mark = record.matches.clone();
-        let mut counts = vec![(0_usize, 0_usize); record.fields.len()];
+        let mut columns = vec![Cells::default(); record.fields.len()];
         for text in texts {
-            for row in dialect::rows(text, dialect).iter().skip(names) {
+            for row in dialect::rows(text, dialect).iter().skip(usize::from(named) + spec.lines.preamble) {
                 if mark.as_ref().is_some_and(|mark| row.cell(text, 0) != mark.as_bytes()) {
                     continue;
                 }
-                for (count, cell) in counts.iter_mut().zip(&row.cells) {
-                    count.0 += usize::from(cell.quoted);
-                    count.1 += 1;
+                for (column, cell) in columns.iter_mut().zip(&row.cells) {
+                    column.all += 1;
+                    column.quoted += usize::from(cell.quoted);
+                    column.quoted_empty += usize::from(cell.quoted && cell.start == cell.end);
                 }
             }
         }
-        for (field, (quoted, all)) in record.fields.iter_mut().zip(counts) {
-            if quoted * 10 > all * 9 {
-                field.quoted = Some(true);
-            }
+        for (field, cells) in record.fields.iter_mut().zip(columns) {
+            change(field, cells);
         }
     }
     spec

@@ -159,7 +159,7 @@ impl Shaper<'_> {
         let count = tables.iter().map(|(_, rows)| rows.len()).sum();
         self.kind.trailing_delimiter = Presence::Required;
         let sentence = format!(
-            "All of {} end with the delimiter. Ambiguous: a last column that is always empty looks the same.",
+            "All {} end with the delimiter. Ambiguous: a last column that is always empty looks the same.",
             counted(count, "record")
         );
         self.notes.add("delimited.trailing_delimiter", sentence);
@@ -258,6 +258,8 @@ impl Shaper<'_> {
     /// Lines before and behind the table that have not its number of fields.
     fn find_lines_around(&mut self, usual: usize) {
         let (mut before, mut behind) = (Vec::new(), Vec::new());
+        // A line break in quotes ends a line all the same, where lines are no records.
+        let (mut lines_before, mut lines_behind) = (Vec::new(), Vec::new());
         for (text, rows) in self.survey.texts.iter().zip(&self.rows) {
             let is_other = |row: &Row| row.is_blank() || self.is_comment(text, row);
             let first = rows.iter().position(|row| row.cells.len() == usual);
@@ -265,14 +267,18 @@ impl Shaper<'_> {
             let (Some(first), Some(last)) = (first, last) else { continue };
             before.push(if rows[..first].iter().all(is_other) { 0 } else { first });
             behind.push(if rows[last + 1..].iter().all(is_other) { 0 } else { rows.len() - last - 1 });
+            let physical = |row: &Row| 1 + text[row.start..row.end].iter().filter(|byte| **byte == b'\n').count();
+            lines_before.push(rows[..before.last().copied().unwrap_or(0)].iter().map(physical).sum());
+            lines_behind.push(rows[rows.len() - behind.last().copied().unwrap_or(0)..].iter().map(physical).sum());
         }
         let total = self.rows.iter().map(Vec::len).max().unwrap_or(0);
         let alike = |counts: &[usize]| {
             let first = counts.first().copied().unwrap_or(0);
             (counts.iter().all(|count| *count == first) && first <= MOST_LINES.min(total / 2)).then_some(first)
         };
-        for (counts, key, what) in [(before, "preamble", "before"), (behind, "footer", "behind")] {
-            let Some(count @ 1..) = alike(&counts) else { continue };
+        let around = [(before, lines_before, "preamble", "before"), (behind, lines_behind, "footer", "behind")];
+        for (counts, lines, key, what) in around {
+            let (Some(rows_around @ 1..), Some(count)) = (alike(&counts), alike(&lines)) else { continue };
             let sentence = format!(
                 "{} {what} the table {} not its {usual} fields, in every sample.",
                 counted(count, "line"),
@@ -281,9 +287,9 @@ impl Shaper<'_> {
             self.notes.add(format!("lines.{key}"), sentence);
             for rows in &mut self.rows {
                 if key == "preamble" {
-                    rows.drain(..count.min(rows.len()));
+                    rows.drain(..rows_around.min(rows.len()));
                 } else {
-                    rows.truncate(rows.len().saturating_sub(count));
+                    rows.truncate(rows.len().saturating_sub(rows_around));
                 }
             }
             if key == "preamble" { self.lines.preamble = count } else { self.lines.footer = count }
@@ -406,7 +412,7 @@ fn parent(tables: &[marks::Table<'_>], mark: &[u8], found: &Marks) -> Option<Str
 /// Whether cells read like names of columns: words, not values.
 fn are_names(cells: &[String]) -> bool {
     let is_name = |cell: &String| {
-        let first = cell.trim_start_matches(['#', '"', '_', ' ']).chars().next();
+        let first = cell.chars().find(|character| character.is_alphanumeric());
         cell.chars().count() <= 64 && first.is_some_and(char::is_alphabetic) && !cell.chars().any(char::is_control)
     };
     let named = cells.iter().filter(|cell| is_name(cell)).count();

@@ -131,7 +131,9 @@ impl Writer<'_> {
             Escape::Backslash => "backslash",
             Escape::None => "none",
         };
-        self.noted("delimited.escape", "escape", &text(escape));
+        if kind.quote.is_some() || kind.escape != Escape::Doubled {
+            self.noted("delimited.escape", "escape", &text(escape));
+        }
         self.noted("delimited.quoting", "quoting", &text(quoting_word(kind.quoting)));
         let names = match kind.column_names {
             ColumnNames::Absent => "absent",
