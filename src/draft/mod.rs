@@ -26,8 +26,6 @@ mod notes;
 mod search;
 mod shape;
 mod survey;
-#[cfg(test)]
-mod tests;
 mod totals;
 mod write;
 
