@@ -294,9 +294,9 @@ fn types_are_narrowed_only_where_nothing_is_lost_or_guessed() {
 #[test]
 fn fixed_width_is_told_by_its_bytes() {
     let lines = [
-        "00123 Nut, small      20260131  12 ",
-        "00124 Bolt            20251224 345 ",
-        "00125 Pin, hardened   20260201   6 ",
+        "00123 Nut, small      20260131   12",
+        "00124 Bolt            20251224  345",
+        "00125 Pin, hardened   20260201    6",
     ];
     let made = exact(&[lines.join("\n").as_bytes()]);
     assert_eq!(fixed_width(&made).record_bytes, Some(35));

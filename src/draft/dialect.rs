@@ -84,12 +84,19 @@ impl Fit {
         }
         let usual = counts.iter().filter(|(fields, _)| **fields > 1).max_by_key(|(fields, count)| (**count, **fields));
         let (mut fields, mut even) = usual.map_or((1, 0), |(fields, count)| (*fields, *count));
-        let total = filled().count();
+        let mut total = filled().count();
+        let mut around = total;
         let table = |index: usize| (texts[index], tables[index].iter().filter(|row| !row.is_blank()).collect());
         let found = marks::find(&(0..texts.len()).map(table).collect::<Vec<_>>());
         if let Some(found) = found.as_ref().filter(|found| found.even + faulty >= even) {
             fields = found.groups.values().map(|group| group.fields).max().unwrap_or(fields);
             even = found.even;
+        } else if fields > 1 {
+            // Lines around a table are no part of it, as long as it is most of the file.
+            around = tables.iter().map(|rows| within_table(rows, fields)).sum();
+        }
+        if around > 1 && around * 2 >= total {
+            total = around;
         }
         let (least, most) = (counts.keys().next().copied(), counts.keys().next_back().copied());
         Self {
@@ -103,10 +110,22 @@ impl Fit {
         }
     }
 
+    /// Whether it divides at all; a colon stands in too many texts to be believed at once.
+    fn divides(&self, delimiter: &str, least: usize) -> bool {
+        self.share() >= least && self.fields > if delimiter == ":" { 2 } else { 1 }
+    }
+
     /// Of 1,000 records, how many are even.
     fn share(&self) -> usize {
         (self.even * 1000).checked_div(self.rows).unwrap_or(0)
     }
+}
+
+/// How many rows that are not blank stand from the first with so many fields to the last.
+fn within_table(rows: &[Row], fields: usize) -> usize {
+    let usual = |row: &Row| row.cells.len() == fields;
+    let (Some(first), Some(last)) = (rows.iter().position(usual), rows.iter().rposition(usual)) else { return 0 };
+    rows[first..=last].iter().filter(|row| !row.is_blank()).count()
 }
 
 /// The dialect that divides the samples most evenly; `None` where none does. `same_length` says that all lines have the
@@ -129,7 +148,7 @@ pub(super) fn choose(
         fits.extend(best.min_by_key(|(_, fit)| Reverse(fit.share())));
     }
     let least = if same_length { 1000 } else { LEAST_EVEN };
-    let usable = fits.iter().enumerate().filter(|(_, (_, fit))| fit.share() >= least && fit.fields > 1);
+    let usable = fits.iter().enumerate().filter(|(_, (dialect, fit))| fit.divides(&dialect.delimiter, least));
     let best = usable
         .max_by_key(|(index, (dialect, fit))| (fit.share(), dialect.delimiter.len() > 1, fit.fields, Reverse(*index)));
     let best = best.map(|(index, _)| index);
@@ -161,12 +180,14 @@ fn dialects<'d>(
     delimiter: &'d str,
 ) -> impl Iterator<Item = Dialect> + 'd {
     let has = |byte: u8| texts.iter().any(|text| text.contains(&byte));
-    let (backslash, single) = (has(b'\\'), has(b'\''));
+    let (backslash, double, single) = (has(b'\\'), has(b'"'), has(b'\''));
     let mut quotings = vec![(Some(b'"'), Escape::Doubled)];
-    if backslash {
+    if backslash && double {
         quotings.push((Some(b'"'), Escape::Backslash));
     }
-    quotings.push((None, Escape::Doubled));
+    if double {
+        quotings.push((None, Escape::Doubled));
+    }
     if backslash {
         quotings.push((None, Escape::Backslash));
     }

@@ -160,7 +160,7 @@ impl Seen {
     /// The type that all values have, with its evidence; or why it is text, where there is something to say.
     fn narrowed(&self, field: &FieldSpec, fixed: bool) -> Result<(FieldSpec, String), Option<String>> {
         if self.filled == 0 {
-            return Err((self.records > 0 && !field.optional).then(|| format!("Always blank: {}.", self.of())));
+            return Err((self.records > 0 && !field.optional).then(|| format!("No value in any of {}.", self.of())));
         }
         let (mut narrower, mut evidence) = match self.date(field)? {
             Some(found) => found,
@@ -212,7 +212,7 @@ impl Seen {
                 return Ok(None);
             }
             let formats: Vec<String> = found.iter().map(|format| format!("{format}")).collect();
-            let sentence = format!("Ambiguous: {} fit all of {}; it stays text.", formats.join(" and "), self.of());
+            let sentence = format!("Ambiguous: {} fit all {}; it stays text.", formats.join(" and "), self.of());
             return Err(Some(sentence));
         };
         let others: Vec<String> =
@@ -345,7 +345,7 @@ mod tests {
             (&["20260131", "20251224"], "date Text(\"YYYYMMDD\")"),
             (&["260131", "260131"], "integer "),
             (&["0042", "0043"], "Text, for 2 of 2 records begin with a zero that a number would lose."),
-            (&["", ""], "Always blank: 2 records."),
+            (&["", ""], "No value in any of 2 records."),
         ] {
             assert_eq!(proposed(values, None), expected, "{values:?}");
         }

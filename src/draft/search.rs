@@ -107,7 +107,7 @@ impl Search<'_, '_> {
     fn quoting(&self, spec: LayoutSpec, texts: &[Vec<u8>], notes: &mut Notes) -> Result<LayoutSpec, DraftError> {
         let KindSpec::Delimited(kind) = &spec.kind else { return Ok(spec) };
         let Some(quote) = kind.quote else {
-            notes.add("delimited.quote", "Read with quotes the lines would be divided less evenly: there are none.");
+            notes.add("delimited.quote", "Read with quotes the lines would be divided less evenly, if there are any.");
             return Ok(spec);
         };
         if !texts.iter().any(|text| text.contains(&quote)) {
