@@ -83,7 +83,7 @@ impl Bridge {
     /// # Errors
     /// Of the file system.
     pub fn store(&self) -> anyhow::Result<Arc<Store>> {
-        Ok(Arc::new(Store::open(&self.settings.store)?))
+        Ok(Arc::new(Store::open(&self.settings.store.path, self.settings.store.options)?))
     }
 }
 

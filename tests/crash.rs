@@ -7,9 +7,10 @@ mod support;
 use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use dropbridge_port::failpoint::Failpoint::{self, *};
 use rustix::process::Signal;
@@ -126,6 +127,34 @@ const SPOOLED: Scenario = Scenario {
     kills: &[],
 };
 
+/// An object in the store that nobody needs, left behind two hours ago, and a small file.
+const PURGED: Scenario = Scenario {
+    transaction: "",
+    drop_files: |account, site| {
+        leave_behind(site, account.good_count());
+        account.drop_orders(site, 3);
+    },
+    passes: &[(PurgeBegun, 1), (Purged, 1)],
+    kills: &[],
+};
+
+/// What the names of objects begin with that [`leave_behind`] has made.
+const NOBODYS: &str = "00000000000000000000";
+
+fn leave_behind(site: &Site, number: usize) {
+    let directory = site.path("store/objects/00");
+    fs::create_dir_all(&directory).unwrap();
+    let object = directory.join(format!("{number:064x}"));
+    fs::write(&object, b"left behind").unwrap();
+    age(&object);
+}
+
+/// Makes an object two hours old.
+fn age(object: &Path) {
+    let file = fs::File::options().write(true).open(object).unwrap();
+    file.set_modified(SystemTime::now() - Duration::from_secs(7200)).unwrap();
+}
+
 /// A bridge at which one scenario is played again and again, and the account of all of it.
 struct Stage<'a> {
     scenario: &'a Scenario,
@@ -164,6 +193,7 @@ impl<'a> Stage<'a> {
         // 1 where this run, not the killed one, has put the bad file into quarantine.
         assert!(matches!(restarted.status.code(), Some(0 | 1)), "after {failpoint}: {errors}");
         self.account.check_events(&self.site, &format!("after {failpoint}"));
+        self.check_nothing_is_left_behind(failpoint);
     }
 
     /// A step that fails once is tried again, without a restart.
@@ -179,6 +209,13 @@ impl<'a> Stage<'a> {
         let status = bridge.wait();
         assert_eq!(status.code(), Some(0), "{failpoint}: {}", bridge.log());
         self.account.check(&self.site, &format!("with {failpoint}"));
+        self.check_nothing_is_left_behind(failpoint);
+    }
+
+    fn check_nothing_is_left_behind(&self, failpoint: &str) {
+        let objects = self.site.objects();
+        let left = objects.iter().filter(|path| path.file_name().unwrap().to_str().unwrap().starts_with(NOBODYS));
+        assert_eq!(left.count(), 0, "{failpoint}: {objects:?}");
     }
 
     fn fail_at_every_point(&mut self) {
@@ -241,10 +278,20 @@ fn a_spooled_file_survives_a_kill_at_every_point_on_kafka() {
     play(LogKind::Kafka, &SPOOLED);
 }
 
+#[test]
+fn a_purge_survives_a_kill_at_every_point_on_the_embedded_log() {
+    play(LogKind::Embedded, &PURGED);
+}
+
+#[test]
+fn a_purge_survives_a_kill_at_every_point_on_kafka() {
+    play(LogKind::Kafka, &PURGED);
+}
+
 /// A point that no scenario passes would never be killed at.
 #[test]
 fn every_point_is_in_a_scenario() {
-    let played = [SMALL, CHUNKED, BAD, SPOOLED];
+    let played = [SMALL, CHUNKED, BAD, SPOOLED, PURGED];
     let played: BTreeSet<&str> =
         played.iter().flat_map(|scenario| scenario.passes).map(|(point, _)| point.name()).collect();
     let all: BTreeSet<&str> = Failpoint::ALL.iter().map(|point| point.name()).collect();
@@ -262,6 +309,28 @@ fn a_file_in_chunks_is_finished_from_the_inbox_when_the_store_is_lost() {
         fs::remove_dir_all(stage.site.path("store")).unwrap();
         stage.site.run_until_idle(0);
         stage.account.check(&stage.site, "after the store was lost");
+    }
+}
+
+/// Half published, and its bytes are old: a purge by whoever takes the slot leaves them alone.
+#[test]
+fn a_purge_leaves_a_file_in_chunks_alone() {
+    for log in support::logs() {
+        let mut stage = Stage::new(log, &CHUNKED);
+        let transaction = CHUNKED.transaction.to_owned();
+        stage.site.configure(&FeedOptions { transaction, takeover_after_ms: 1000, ..FeedOptions::default() });
+        (stage.scenario.drop_files)(&mut stage.account, &stage.site);
+        let mut victim = stage.site.spawn(&["run", "--until-idle"], Some("between_chunks:2=kill"));
+        assert_eq!(victim.wait().signal(), Some(SIGKILL), "{}", victim.log());
+        let [object] = &stage.site.objects()[..] else { panic!("it is in the store") };
+        age(object);
+        leave_behind(&stage.site, 1);
+        let purged = stage.site.ok(&["store", "purge", "--older-than", "0d"]);
+        assert!(purged.contains("in-flight") && purged.contains("needed: it is open"), "{purged}");
+        stage.check_nothing_is_left_behind("a purge");
+        assert!(object.exists());
+        stage.site.ok(&["run", "--until-idle"]);
+        stage.account.check(&stage.site, "after a purge");
     }
 }
 

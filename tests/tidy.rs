@@ -21,9 +21,9 @@ const MAY_USE: [(&str, &[&str]); 15] = [
     ("ledger", &["config", "domain", "layout"]),
     ("inbound", &["capture", "clock", "config", "domain", "layout", "ledger", "mapping", "stop"]),
     ("wiring", &["capture", "clock", "config", "inbound", "ledger", "mapping", "stop"]),
-    ("runner", &["capture", "domain", "inbound", "ledger", "stop", "wiring"]),
+    ("runner", &["capture", "inbound", "ledger", "stop", "wiring"]),
     ("demo", &["cli", "config", "domain", "inbound", "ledger", "runner", "stop", "wiring"]),
-    ("cli", &["capture", "config", "demo", "domain", "draft", "inbound", "ledger", "runner", "wiring", "stop"]),
+    ("cli", &["capture", "config", "demo", "domain", "draft", "inbound", "layout", "ledger", "runner", "wiring", "stop"]),
     ("main", &[]),
 ];
 

@@ -86,14 +86,6 @@ fn without_notifications(site: &Site) {
     fs::write(path, text.replace("[share.nas]", "[share.nas]\nnotify = false")).unwrap();
 }
 
-fn objects_in_store(site: &Site) -> Vec<PathBuf> {
-    let directories = fs::read_dir(site.path("store/objects")).unwrap();
-    directories
-        .flat_map(|directory| fs::read_dir(directory.unwrap().path()).unwrap())
-        .map(|file| file.unwrap().path())
-        .collect()
-}
-
 #[test]
 fn camel_19378_a_copy_that_keeps_its_mtime_is_not_taken_in_mid_copy() {
     copy_slowly(&site(&with_ready(LONG_QUIET)), set_old_mtime);
@@ -372,10 +364,10 @@ fn file_pulse_671_a_restart_leaves_no_spooled_file_behind() {
     site.drop_file(&order_name(1), &bytes);
     let mut running = site.spawn(&["run", "--until-idle"], Some("between_chunks:3=kill"));
     assert!(!running.wait().success());
-    assert_eq!(objects_in_store(&site).len(), 1, "it is needed still");
+    assert_eq!(site.objects().len(), 1, "it is needed still");
     site.run_until_idle(0);
     assert_eq!(site.numbers(), numbers);
-    assert_eq!(objects_in_store(&site), [] as [PathBuf; 0]);
+    assert_eq!(site.objects(), [] as [PathBuf; 0]);
 }
 
 #[test]

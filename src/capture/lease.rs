@@ -4,23 +4,25 @@
 //! to be published from.
 
 use std::collections::HashMap;
-use std::fs;
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use dropbridge_port::{PortError, Result};
+use dropbridge_port::Result;
 
+use super::objects::Objects;
 use crate::domain::ContentHash;
 
 /// The leases of a store's objects.
-#[derive(Debug, Default)]
-pub(super) struct Leases(Mutex<HashMap<ContentHash, Leased>>);
+#[derive(Debug)]
+pub(super) struct Leases {
+    objects: Arc<Objects>,
+    leased: Mutex<HashMap<ContentHash, Leased>>,
+}
 
 #[derive(Debug)]
 struct Leased {
     count: usize,
-    /// Where it is to be removed from when the last lease ends.
-    unwanted: Option<PathBuf>,
+    /// It is to be removed when the last lease ends.
+    unwanted: bool,
 }
 
 /// Keeps an object from being removed as long as it lives. The object need not be there yet.
@@ -39,33 +41,46 @@ impl Lease {
 }
 
 impl Leases {
+    pub(super) fn new(objects: Arc<Objects>) -> Self {
+        Self { objects, leased: Mutex::default() }
+    }
+
     fn lock(&self) -> MutexGuard<'_, HashMap<ContentHash, Leased>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.leased.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn take(self: &Arc<Self>, hash: ContentHash) -> Lease {
-        self.lock().entry(hash).or_insert(Leased { count: 0, unwanted: None }).count += 1;
+        self.lock().entry(hash).or_insert(Leased { count: 0, unwanted: false }).count += 1;
         Lease { leases: Arc::clone(self), hash }
     }
 
     /// The object is needed beyond its leases after all.
     pub(super) fn keep(&self, hash: ContentHash) {
         if let Some(leased) = self.lock().get_mut(&hash) {
-            leased.unwanted = None;
+            leased.unwanted = false;
         }
     }
 
     /// Removes the object, now or when its last lease ends.
-    pub(super) fn remove(&self, hash: ContentHash, path: PathBuf) -> Result<()> {
+    pub(super) fn remove(&self, hash: ContentHash) -> Result<()> {
         // Held while the file is removed: a lease that is taken meanwhile comes before its object is put there.
         let mut leased = self.lock();
         match leased.get_mut(&hash) {
             Some(leased) => {
-                leased.unwanted = Some(path);
+                leased.unwanted = true;
                 Ok(())
             }
-            None => remove_file(&path),
+            None => self.objects.remove(hash),
         }
+    }
+
+    /// Removes the object now, or leaves it as it is when it is leased. Answers whether it is gone.
+    pub(super) fn remove_unleased(&self, hash: ContentHash) -> Result<bool> {
+        let leased = self.lock();
+        if leased.contains_key(&hash) {
+            return Ok(false);
+        }
+        self.objects.remove(hash).map(|()| true)
     }
 }
 
@@ -77,19 +92,10 @@ impl Drop for Lease {
         if leased.count > 0 {
             return;
         }
-        let unwanted = leases.remove(&self.hash).and_then(|leased| leased.unwanted);
-        if let Some(Err(error)) = unwanted.map(|path| remove_file(&path)) {
-            // It only takes room, until a start sweeps the store.
+        let unwanted = leases.remove(&self.hash).is_some_and(|leased| leased.unwanted);
+        if unwanted && let Err(error) = self.leases.objects.remove(self.hash) {
+            // It only takes room, until the store is purged.
             tracing::warn!(%error, "an object of the store that nobody needs stays");
         }
-    }
-}
-
-fn remove_file(path: &std::path::Path) -> Result<()> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(PortError::io("remove", path.display().to_string(), &error))
-        }
-        _ => Ok(()),
     }
 }

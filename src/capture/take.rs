@@ -8,8 +8,10 @@ use md5::{Digest as _, Md5};
 use sha2::Sha256;
 
 use super::lease::Lease;
+use super::quota::Account;
 use super::readiness::ChecksumAlgorithm;
-use super::store::{StagedObject, Store};
+use super::staged::StagedObject;
+use super::store::Store;
 use crate::domain::hash::hex;
 use crate::domain::{ContentHash, EntryFacts};
 
@@ -54,7 +56,9 @@ pub enum Taken {
 
 /// How to take.
 #[derive(Clone, Copy, Debug)]
-pub struct TakeOptions {
+pub struct TakeOptions<'a> {
+    /// On whose account they are stored.
+    pub account: Account<'a>,
     /// Captures above this go to the store.
     pub memory_bytes: u64,
     /// The stat that the entry has to have still, where the rule is that it does not change.
@@ -74,14 +78,15 @@ pub fn take(
     path: &EntryPath,
     handle: &mut dyn OpenEntry,
     store: &Store,
-    options: TakeOptions,
+    options: TakeOptions<'_>,
 ) -> Result<Taken> {
     let before = handle.stat()?;
     if options.unchanged_since.is_some_and(|settled| !same_content(settled, before)) {
         return Ok(Taken::Changed(before));
     }
     handle.seek_to(0)?;
-    let mut sink = Sink::new(options.memory_bytes, options.checksum);
+    let named = |error: PortError| PortError { subject: format!("{path} in {}", error.subject), ..error };
+    let mut sink = Sink::new(options);
     let mut block = vec![0; BLOCK_BYTES.min(usize::try_from(before.size + 1).unwrap_or(BLOCK_BYTES))];
     loop {
         let length = match handle.read(&mut block) {
@@ -90,24 +95,24 @@ pub fn take(
             Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
             Err(error) => return Err(PortError::io("read", path.to_string(), &error)),
         };
-        sink.write(store, &block[..length])?;
+        sink.write(store, &block[..length]).map_err(named)?;
         if sink.size > before.size {
             break;
         }
     }
     let after = handle.stat()?;
-    let named = if options.gone { None } else { share.stat(path)? };
-    let replaced = named.is_some_and(|named| !same_content(named, after));
+    let stat = if options.gone { None } else { share.stat(path)? };
+    let replaced = stat.is_some_and(|named| !same_content(named, after));
     if sink.size != before.size || !same_content(before, after) || replaced {
-        return Ok(Taken::Changed(named.unwrap_or(after)));
+        return Ok(Taken::Changed(stat.unwrap_or(after)));
     }
     let entry = EntryFacts {
         path: path.to_string(),
         size: after.size,
         modified_ns: after.modified_ns,
-        version: named.unwrap_or(after).version,
+        version: stat.unwrap_or(after).version,
     };
-    let capture = sink.finish(entry)?;
+    let capture = sink.finish(entry).map_err(named)?;
     if reach(Failpoint::Captured) {
         return Err(PortError::new(ErrorKind::Transient, "capture", path.to_string(), "failpoint"));
     }
@@ -123,9 +128,9 @@ const fn same_content(one: EntryStat, other: EntryStat) -> bool {
 ///
 /// # Errors
 /// Those of the reader (as `Transient`) and of the store.
-pub fn take_stream(mut reader: impl Read, store: &Store) -> Result<(ContentHash, u64)> {
+pub fn take_stream(mut reader: impl Read, store: &Store, account: Account<'_>) -> Result<(ContentHash, u64)> {
     let mut hasher = Sha256::new();
-    let mut staged = store.begin()?;
+    let mut staged = store.begin(account)?;
     let mut block = vec![0; BLOCK_BYTES];
     let mut size = 0;
     loop {
@@ -146,6 +151,7 @@ pub fn take_stream(mut reader: impl Read, store: &Store) -> Result<(ContentHash,
 
 /// Hashes bytes and keeps them: in memory while they are few, in the store from then on.
 struct Sink<'a> {
+    account: Account<'a>,
     memory_bytes: u64,
     size: u64,
     sha256: Sha256,
@@ -157,8 +163,10 @@ struct Sink<'a> {
 }
 
 impl<'a> Sink<'a> {
-    fn new(memory_bytes: u64, checksum: Option<ChecksumAlgorithm>) -> Self {
+    fn new(options: TakeOptions<'a>) -> Self {
+        let TakeOptions { account, memory_bytes, checksum, .. } = options;
         Self {
+            account,
             memory_bytes,
             size: 0,
             sha256: Sha256::new(),
@@ -184,7 +192,7 @@ impl<'a> Sink<'a> {
         let staged = match &mut self.staged {
             Some((_, staged)) => staged,
             none => {
-                let mut staged = store.begin()?;
+                let mut staged = store.begin(self.account)?;
                 staged.write(&std::mem::take(&mut self.memory))?;
                 &mut none.insert((store, staged)).1
             }

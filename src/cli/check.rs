@@ -166,7 +166,7 @@ fn check_past(bridge: &Bridge, findings: &mut Findings) {
 }
 
 fn check_store(bridge: &Bridge, findings: &mut Findings) {
-    let path = &bridge.settings.store;
+    let path = &bridge.settings.store.path;
     match std::fs::metadata(path) {
         Ok(metadata) if !metadata.is_dir() => findings.wrong("store", format!("{} is no directory", path.display())),
         Ok(_) => match rustix::fs::access(path, rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK) {

@@ -56,7 +56,7 @@ pub(super) async fn run(bridge: Arc<Bridge>, arguments: &IngestArguments, output
         (Box::new(file), modified.and_then(|time| i64::try_from(time.as_nanos()).ok()).unwrap_or_else(now_ns))
     };
     let store = bridge.store()?;
-    let (hash, size) = take_stream(reader, &store)?;
+    let (hash, size) = take_stream(reader, &store, plan.settings.account())?;
     let entry = EntryFacts { path: name.to_string(), size, modified_ns, version: 0 };
     let feed = plan.id().to_owned();
     super::requests::ask(&bridge, RequestAction::Ingest { feed: feed.clone(), entry, sha256: hash }).await?;

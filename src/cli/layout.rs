@@ -4,14 +4,15 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, anyhow, bail};
+use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use super::output::counted;
 use super::{Answer, Output};
 use crate::config;
-use crate::draft::{self, Draft, Originals, Outcome, Sample};
+use crate::draft::{self, Draft, DraftError, Originals, Outcome, Sample};
+use crate::layout::Layout;
 
 /// The search keeps so many bytes of all samples together in memory; the last proof streams.
 const SEARCH_BYTES: u64 = 4 << 20;
@@ -122,11 +123,10 @@ impl Originals for Files<'_> {
 
 /// What was proven has to be what a bridge will read.
 fn check_readable(name: &str, text: &str, draft: &Draft) -> anyhow::Result<()> {
-    let read = config::read_layout(Path::new(&format!("{name}.toml")), text)?;
-    if read != draft.spec {
-        return Err(anyhow!(
-            "the draft, as it would be written, is read back as another layout: a defect of dropbridge"
-        ));
+    let read = config::layout_from_text(&format!("{name}.toml"), text)?;
+    let meant = Layout::compile(draft.spec.clone()).map_err(DraftError::Invalid)?;
+    if read.digest() != meant.digest() {
+        bail!("the draft, as it would be written, is read back as another layout: a defect of dropbridge");
     }
     Ok(())
 }

@@ -1,11 +1,15 @@
 //! `dropbridge ledger`.
 
+use std::collections::BTreeMap;
+
 use anyhow::anyhow;
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Subcommand};
+use serde::Serialize;
 
 use super::quarantine::show_entry;
 use super::{Answer, Output};
+use crate::layout::Verdict;
 use crate::ledger::replay::{read_control, read_ledger};
 use crate::ledger::topics::SLOTS;
 use crate::ledger::{DropState, LedgerEntry};
@@ -17,6 +21,9 @@ pub(super) enum LedgerCommand {
     /// List drops: what came, and what became of it.
     #[command(after_help = "Example:\n  dropbridge ledger list --feed parks.bids --state quarantined")]
     List(ListArguments),
+    /// Count, for each feed, how its published files came out of the proof that their events give them again.
+    #[command(after_help = "Example:\n  dropbridge ledger verdicts")]
+    Verdicts,
     /// Show everything about the drops of a key, a hash, a file name, or an event.
     #[command(
         after_help = "Examples:\n  dropbridge ledger show 2026-01-31/0042\n  dropbridge ledger show BID_20260131_0042.dat"
@@ -55,8 +62,63 @@ pub(super) fn run(bridge: &Bridge, command: &LedgerCommand, output: Output) -> a
             check_filters(bridge, &entries, arguments)?;
             list(entries, arguments, output)
         }
+        LedgerCommand::Verdicts => verdicts(bridge, &entries, output),
         LedgerCommand::Show { what } => show(&entries, what, output),
     }
+}
+
+/// How the published files of one feed came out.
+#[derive(Debug, Default, Serialize)]
+struct VerdictCounts {
+    feed: String,
+    exact: u64,
+    exact_with_exceptions: u64,
+    replay_only: u64,
+    /// Published by a version that did not prove files.
+    unproven: u64,
+    /// Refused, and still in quarantine.
+    refused: u64,
+    /// Bad records that were left out of published files.
+    rejects: u64,
+}
+
+fn verdicts(bridge: &Bridge, entries: &[LedgerEntry], output: Output) -> anyhow::Result<Answer> {
+    let known = bridge.feeds.iter().map(|plan| plan.id().to_owned());
+    let mut feeds: BTreeMap<String, VerdictCounts> =
+        known.map(|feed| (feed.clone(), VerdictCounts { feed, ..VerdictCounts::default() })).collect();
+    for entry in entries {
+        let counts = feeds.entry(entry.feed.clone()).or_default();
+        counts.feed.clone_from(&entry.feed);
+        match &entry.state {
+            DropState::Published { verdict, rejects, .. } => {
+                counts.rejects += rejects;
+                *match verdict {
+                    Some(Verdict::Exact) => &mut counts.exact,
+                    Some(Verdict::ExactWithExceptions) => &mut counts.exact_with_exceptions,
+                    Some(Verdict::ReplayOnly) => &mut counts.replay_only,
+                    None => &mut counts.unproven,
+                } += 1;
+            }
+            DropState::Quarantined { .. } => counts.refused += 1,
+            _ => {}
+        }
+    }
+    let mut rows = Vec::new();
+    for counts in feeds.values() {
+        output.object(counts)?;
+        let numbers = [
+            counts.exact,
+            counts.exact_with_exceptions,
+            counts.replay_only,
+            counts.unproven,
+            counts.refused,
+            counts.rejects,
+        ];
+        rows.push([counts.feed.clone()].into_iter().chain(numbers.map(|number| number.to_string())).collect());
+    }
+    let header = ["feed", "exact", "with exceptions", "replay only", "unproven", "refused", "bad records"];
+    output.table(&header, rows)?;
+    Ok(Answer::Fine)
 }
 
 /// Every drop that the ledger knows, oldest first.

@@ -10,9 +10,11 @@ mod init;
 mod layout;
 mod ledger;
 mod output;
+mod prove;
 mod quarantine;
 mod requests;
 mod run;
+mod store;
 
 use std::collections::BTreeSet;
 use std::io::IsTerminal;
@@ -56,6 +58,8 @@ enum Command {
     Run(run::RunArguments),
     /// Publish a file by hand, or from a pipe.
     Ingest(ingest::IngestArguments),
+    /// Prove, without publishing anything, that the events of files are enough to write them again.
+    Prove(prove::ProveArguments),
     /// Print events.
     Events(events::EventsArguments),
     /// Look at which drops became which events.
@@ -70,6 +74,9 @@ enum Command {
         after_help = "Example:\n  dropbridge layout draft samples/BID_*.dat --output layouts/bids.toml"
     )]
     Layout(layout::LayoutCommand),
+    /// Look at the room that stored bytes take, and make some.
+    #[command(subcommand, after_help = "Example:\n  dropbridge store status")]
+    Store(store::StoreCommand),
     /// Watch the main job on a small estate of legacy batch jobs, with nothing to install.
     Demo(demo::DemoArguments),
     /// Print a completion script for a shell.
@@ -114,10 +121,12 @@ async fn dispatch(arguments: Arguments, output: Output) -> anyhow::Result<Answer
         Command::Check(own) => check::run(config, &own, output),
         Command::Run(own) => run::run(run::open(config, &own)?, &own, output).await,
         Command::Ingest(own) => ingest::run(open(config)?, &own, output).await,
+        Command::Prove(own) => prove::run(config, &own, output),
         Command::Events(own) => events::run(&*open(config)?, &own, output),
         Command::Ledger(own) => ledger::run(&*open(config)?, &own, output),
         Command::Quarantine(own) => quarantine::run(open(config)?, &own, output).await,
         Command::Layout(own) => layout::run(&own, output),
+        Command::Store(own) => store::run(open(config)?, &own, output).await,
         Command::Demo(own) => demo::run(&own, output).await,
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Arguments::command(), "dropbridge", &mut std::io::stdout());

@@ -12,6 +12,8 @@ use tracing_subscriber::fmt::time::FormatTime;
 use crate::config::Problems;
 use crate::domain::Moment;
 
+pub(super) use crate::domain::quantity::show_size as size;
+
 /// The widest table.
 const TABLE_COLUMNS: u16 = 100;
 
@@ -138,19 +140,6 @@ pub(super) fn counted(number: u64, thing: &str) -> String {
     format!("{number} {thing}{}", if number == 1 { "" } else { "s" })
 }
 
-/// A number of bytes in the unit that people read.
-#[must_use]
-pub(super) fn size(bytes: u64) -> String {
-    const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
-    let mut unit = 0;
-    let mut value = bytes as f64;
-    while value >= 1024.0 && unit + 1 < UNITS.len() {
-        value /= 1024.0;
-        unit += 1;
-    }
-    if unit == 0 { format!("{bytes} B") } else { format!("{value:.1} {}", UNITS[unit]) }
-}
-
 /// Times of log lines: the local zone with its offset.
 pub(super) struct LocalTime;
 
@@ -163,14 +152,6 @@ impl FormatTime for LocalTime {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn sizes() {
-        assert_eq!(size(0), "0 B");
-        assert_eq!(size(1023), "1023 B");
-        assert_eq!(size(1536), "1.5 KiB");
-        assert_eq!(size(5 << 30), "5.0 GiB");
-    }
 
     #[test]
     fn the_widest_columns_of_a_table_give_way() {

@@ -1,6 +1,6 @@
 //! `dropbridge quarantine`.
 
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::sync::Arc;
 
 use anyhow::{anyhow, bail};
@@ -155,6 +155,10 @@ fn find(bridge: &Bridge, which: &Which) -> anyhow::Result<LedgerEntry> {
 }
 
 fn write_bytes(bridge: &Bridge, entry: &LedgerEntry) -> anyhow::Result<Answer> {
+    let plan = bridge.feeds.iter().find(|plan| plan.id() == entry.feed);
+    if std::io::stdout().is_terminal() && plan.is_some_and(|plan| plan.settings.layout.masks()) {
+        bail!("the layout of {} has fields that are to be shown nowhere: redirect the bytes to a file", entry.feed);
+    }
     let hash = entry.sha256.ok_or_else(|| anyhow!("it disappeared unread: there are no bytes"))?;
     std::io::copy(&mut bridge.store()?.read(hash)?, &mut std::io::stdout().lock())?;
     std::io::stdout().flush()?;
@@ -193,11 +197,17 @@ pub(super) fn show_entry(entry: &LedgerEntry, output: Output) -> anyhow::Result<
         lines.push(("came again", format!("{} with the same bytes", counted(entry.repeats, "time"))));
     }
     match &entry.state {
-        DropState::Published { records, events, revision, supersedes, ranges } => {
+        DropState::Published { records, events, verdict, rejects, revision, supersedes, ranges } => {
             lines.push((
                 "made",
                 format!("{} from {}, revision {revision}", counted(*events, "event"), counted(*records, "record")),
             ));
+            if let Some(verdict) = verdict {
+                lines.push(("round trip", verdict.to_string()));
+            }
+            if *rejects > 0 {
+                lines.push(("left out", counted(*rejects, "bad record")));
+            }
             if let Some(hash) = supersedes {
                 lines.push(("supersedes", hash.to_string()));
             }

@@ -9,7 +9,8 @@ use super::problems::Place;
 use super::schema;
 use super::secret;
 use super::section::{Section, Source};
-use super::settings::{EventSettings, LogSettings, ShareSettings, TopicSettings, TransactionSettings};
+use super::settings::{EventSettings, LogSettings, ShareSettings, StoreSettings, TopicSettings, TransactionSettings};
+use super::store;
 
 /// A day in milliseconds: nothing the bridge waits for is longer.
 pub(super) const DAY_MS: u64 = 86_400_000;
@@ -28,7 +29,7 @@ const OWN_TOPICS: [&str; 5] = ["ledger", "manifests", "rejects", "deliveries", "
 pub(super) struct Bridge {
     pub(super) name: Option<String>,
     pub(super) state: Option<(PathBuf, Place)>,
-    pub(super) store: Option<(PathBuf, Place)>,
+    pub(super) store: Option<(StoreSettings, Place)>,
     pub(super) log: Option<(LogSettings, Place)>,
     pub(super) topics: TopicSettings,
     pub(super) transaction: TransactionSettings,
@@ -50,11 +51,7 @@ pub(super) fn read(source: &Source<'_>) -> Bridge {
     if let Some(head) = head {
         head.end();
     }
-    let store = root.need("store").and_then(|given| given.section()).and_then(|section| {
-        let path = path(&section, "path");
-        section.end();
-        path
-    });
+    let store = root.need("store").and_then(|given| given.section()).and_then(store::read);
     let topics = topics(root.section("topics"));
     let pattern = |key: &str| root.text(key).map(|text| (text, root.place_of(key)));
     let bridge = Bridge {
@@ -90,7 +87,7 @@ fn is_plain(text: &str) -> bool {
 }
 
 /// A required path, relative to the file.
-fn path(section: &Section<'_>, key: &str) -> Option<(PathBuf, Place)> {
+pub(super) fn path(section: &Section<'_>, key: &str) -> Option<(PathBuf, Place)> {
     let given = section.need(key)?;
     let text = given.text()?;
     if text.is_empty() {

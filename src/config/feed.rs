@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::domain::name_pattern::NamePattern;
-use crate::domain::policy::{Corrections, Repeat, SequenceReset};
+use crate::domain::policy::{Corrections, RejectLimit, Repeat, SequenceReset};
+use crate::layout::Verdict;
 use crate::layout::spec::Role;
 
 use super::bridge::{Bridge, DAY_MS, word_of_an_address};
@@ -16,6 +17,7 @@ use super::problems::{Place, suggestion};
 use super::readiness;
 use super::section::Section;
 use super::settings::FeedSettings;
+use super::store;
 
 /// A feed as far as it could be read.
 pub(super) struct StatedFeed {
@@ -51,6 +53,7 @@ pub(super) fn read(section: Section<'_>, department: Option<&str>, bridge: &Brid
     let corrections = section.word("corrections", &corrections, Corrections::Hold);
     let sequence = names.sequence(&section);
     let poll = Duration::from_millis(section.number("poll_ms", 50..=DAY_MS).unwrap_or(1000));
+    let of_store = store::of_feed(&section, bridge.store.as_ref().map(|(store, _)| store));
     let ready = section.need("ready").and_then(|given| given.section());
     let ready = ready.and_then(|ready| readiness::read(ready, layout.map(|layout| &layout.spec)));
     let around = Surroundings {
@@ -59,6 +62,8 @@ pub(super) fn read(section: Section<'_>, department: Option<&str>, bridge: &Brid
         names_have_date: names.all(NamePattern::has_date),
         names_have_sequence: names.all(NamePattern::has_sequence),
     };
+    let rejects = section.section("rejects").and_then(rejects);
+    let least_verdict = section.word("least_verdict", &VERDICTS, Verdict::ReplayOnly);
     let ignore = section.texts("ignore");
     let stated = section.need("event").map(|given| at_least_one(&given, "the feed would publish nothing"));
     let stated = stated.unwrap_or_default();
@@ -85,11 +90,38 @@ pub(super) fn read(section: Section<'_>, department: Option<&str>, bridge: &Brid
             sequence,
             ready: ready?,
             poll,
+            rejects,
+            least_verdict,
             ignore,
             events: events.into_iter().map(|event| event.spec).collect::<Option<_>>()?,
+            keep_captures: of_store.keep_captures,
+            store_quota: of_store.quota,
+            retention: of_store.retention,
         })
     })();
     StatedFeed { id: id.map(|id| (id, id_place)), share, inbox, recursive, include, settings }
+}
+
+const VERDICTS: [(&str, Verdict); 3] = [
+    ("exact", Verdict::Exact),
+    ("exact-with-exceptions", Verdict::ExactWithExceptions),
+    ("replay-only", Verdict::ReplayOnly),
+];
+
+/// Bad records are kept in the manifest, which must stay small.
+const MOST_REJECTS: u64 = 1000;
+
+/// `rejects = { max_records = 10, max_percent = 1 }`.
+fn rejects(section: Section<'_>) -> Option<RejectLimit> {
+    let max_records = section.number("max_records", 0..=MOST_REJECTS);
+    let max_percent = section.number("max_percent", 0..=100);
+    if !section.has("max_records") && !section.has("max_percent") {
+        let message = "needs `max_records`, `max_percent`, or both";
+        section.source().gathered().add(&section.place(), message, None);
+    }
+    section.end();
+    // However large the file is, its manifest holds no more.
+    Some(RejectLimit { max_records: Some(max_records.unwrap_or(MOST_REJECTS)), max_percent })
 }
 
 /// A list that may not be empty.

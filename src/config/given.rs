@@ -1,8 +1,11 @@
 //! One value of a configuration file, with its place; asked for as what it should be.
 
 use std::ops::RangeInclusive;
+use std::time::Duration;
 
 use toml_edit::{Item, TableLike, Value};
+
+use crate::domain::quantity::{parse_size, parse_time};
 
 use super::problems::Place;
 use super::section::{Section, Source};
@@ -141,6 +144,16 @@ impl<'a> Given<'a> {
             self.problem(format!("must be from {} to {}, is {number}", range.start(), range.end()));
         }
         within
+    }
+
+    /// A number of bytes, written as `50 GiB`.
+    pub(super) fn size(&self) -> Option<u64> {
+        parse_size(&self.text()?).map_err(|message| self.problem(message)).ok()
+    }
+
+    /// A length of time, written as `90 days`.
+    pub(super) fn time(&self) -> Option<Duration> {
+        parse_time(&self.text()?).map_err(|message| self.problem(message)).ok()
     }
 
     /// A truth value.

@@ -18,6 +18,7 @@ mod schema;
 mod secret;
 mod section;
 pub mod settings;
+mod store;
 #[cfg(test)]
 mod tests;
 
@@ -26,7 +27,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::domain::name_pattern::Wildcard;
-use crate::layout::LayoutSpec;
+use crate::layout::Layout;
 
 pub(crate) use problems::suggestion;
 pub use problems::{Problem, Problems};
@@ -43,29 +44,48 @@ use section::Source;
 /// Every problem of every file.
 pub fn load(path: &Path) -> Result<Settings, Problems> {
     let gathered = Gathered::default();
-    let settings = read(path, &gathered);
-    if settings.is_none() && gathered.is_empty() {
-        let place = Place { file: path.display().to_string().into(), line: None, key: String::new() };
-        gathered.add(&place, "cannot be used, for a reason that was not noticed: please report it", None);
-    }
-    match settings {
+    match read(path, &gathered) {
         Some(settings) if gathered.is_empty() => Ok(settings),
-        _ => Err(gathered.into_problems()),
+        _ => Err(unexplained_at_least(gathered, path)),
     }
 }
 
-/// Reads the text of one layout file, which is to stand at `path`: what it states, which compiles.
+/// Reads one layout file alone, without the bridge that it belongs to.
 ///
 /// # Errors
-/// Every problem of the text.
-pub fn read_layout(path: &Path, text: &str) -> Result<LayoutSpec, Problems> {
+/// Every problem of the file, each with its line and key.
+pub fn layout_file(path: &Path) -> Result<Arc<Layout>, Problems> {
+    one_layout(path, |gathered| Source::read(path, gathered))
+}
+
+/// Reads a layout from the text of a file of this name (`bids.toml`), which need not exist.
+///
+/// # Errors
+/// As [`layout_file`].
+pub fn layout_from_text(file_name: &str, text: &str) -> Result<Arc<Layout>, Problems> {
+    let path = Path::new(file_name);
+    one_layout(path, |gathered| Source::of_text(path, text, gathered))
+}
+
+fn one_layout(
+    path: &Path,
+    read: impl for<'a> FnOnce(&'a Gathered) -> Option<Source<'a>>,
+) -> Result<Arc<Layout>, Problems> {
     let gathered = Gathered::default();
-    let source = Source::parse(path, text, &gathered);
-    let stated = source.as_ref().and_then(|source| layout::read(source, path).1);
-    match stated.map(|stated| stated.spec) {
-        Some(spec) if gathered.is_empty() => Ok(spec),
-        _ => Err(gathered.into_problems()),
+    let layout = read(&gathered).and_then(|source| layout::read(&source, path).1?.layout);
+    match layout {
+        Some(layout) if gathered.is_empty() => Ok(layout),
+        _ => Err(unexplained_at_least(gathered, path)),
     }
+}
+
+/// The problems; where there are none, that nobody knows why the file cannot be used.
+fn unexplained_at_least(gathered: Gathered, path: &Path) -> Problems {
+    if gathered.is_empty() {
+        let place = Place { file: path.display().to_string().into(), line: None, key: String::new() };
+        gathered.add(&place, "cannot be used, for a reason that was not noticed: please report it", None);
+    }
+    gathered.into_problems()
 }
 
 fn read(path: &Path, gathered: &Gathered) -> Option<Settings> {

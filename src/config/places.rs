@@ -30,7 +30,11 @@ pub(super) fn check(bridge: &Bridge, feeds: &[StatedFeed], gathered: &Gathered) 
         }
         _ => None,
     };
-    let own = [bridge.state.as_ref(), bridge.store.as_ref()].into_iter().flatten().map(|(path, place)| (path, place));
+    let own = [
+        bridge.state.as_ref().map(|(path, place)| (path, place)),
+        bridge.store.as_ref().map(|(store, place)| (&store.path, place)),
+    ];
+    let own = own.into_iter().flatten();
     for (path, place) in own.chain(log) {
         outside_of_inboxes(path, place, &inboxes, gathered);
     }

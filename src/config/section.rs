@@ -25,16 +25,15 @@ pub(super) struct Source<'a> {
 impl<'a> Source<'a> {
     /// Reads a file; `None` when it cannot be read or is no TOML, which is then reported.
     pub(super) fn read(path: &Path, gathered: &'a Gathered) -> Option<Self> {
-        let name: Rc<str> = path.display().to_string().into();
-        let whole = Place { file: Rc::clone(&name), line: None, key: String::new() };
+        let whole = Place { file: path.display().to_string().into(), line: None, key: String::new() };
         let text = std::fs::read_to_string(path)
             .map_err(|error| gathered.add(&whole, format!("cannot be read: {error}"), None))
             .ok()?;
-        Self::parse(path, &text, gathered)
+        Self::of_text(path, &text, gathered)
     }
 
     /// Takes the text of a file; `None` when it is no TOML, which is then reported.
-    pub(super) fn parse(path: &Path, text: &str, gathered: &'a Gathered) -> Option<Self> {
+    pub(super) fn of_text(path: &Path, text: &str, gathered: &'a Gathered) -> Option<Self> {
         let name: Rc<str> = path.display().to_string().into();
         let whole = Place { file: Rc::clone(&name), line: None, key: String::new() };
         let directory = path.parent().map(Path::to_path_buf).unwrap_or_default();

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::capture::readiness::Readiness;
+use crate::capture::{Account, StoreOptions};
 use crate::domain::name_pattern::{NamePattern, Wildcard};
-use crate::domain::policy::{Corrections, Repeat, SequenceReset};
-use crate::layout::Layout;
+use crate::domain::policy::{Corrections, KeepCaptures, RejectLimit, Repeat, Retention, SequenceReset};
+use crate::layout::{Layout, Verdict};
 use crate::mapping::spec::EventSpec;
 
 /// A whole bridge.
@@ -18,8 +19,8 @@ pub struct Settings {
     pub name: String,
     /// Directory for what is local: genesis witness, the embedded log.
     pub state: PathBuf,
-    /// Directory of the store.
-    pub store: PathBuf,
+    /// The store.
+    pub store: StoreSettings,
     /// Which event log.
     pub log: LogSettings,
     /// Topics.
@@ -34,6 +35,17 @@ pub struct Settings {
     pub events: BTreeMap<String, EventSettings>,
     /// Feeds, in the order of the files.
     pub feeds: Vec<Arc<FeedSettings>>,
+}
+
+/// The store.
+#[derive(Clone, Debug)]
+pub struct StoreSettings {
+    /// Its directory.
+    pub path: PathBuf,
+    /// Form of its objects, and how many bytes they may take.
+    pub options: StoreOptions,
+    /// How long it keeps what no open drop needs, where a feed says nothing else.
+    pub retention: Retention,
 }
 
 /// Which event log, and how to reach it.
@@ -130,8 +142,26 @@ pub struct FeedSettings {
     pub ready: Readiness,
     /// Time between listings where nothing wakes the feed.
     pub poll: Duration,
+    /// How many bad records a file may have; `None`: not one.
+    pub rejects: Option<RejectLimit>,
+    /// The least that the proof of a file must come to for it to be published.
+    pub least_verdict: Verdict,
     /// Record types that make no event.
     pub ignore: Vec<String>,
     /// The events.
     pub events: Vec<EventSpec>,
+    /// Which of its captures stay in the store after publishing.
+    pub keep_captures: KeepCaptures,
+    /// Bytes that its objects may take in the store.
+    pub store_quota: Option<u64>,
+    /// How long the store keeps what none of its open drops needs.
+    pub retention: Retention,
+}
+
+impl FeedSettings {
+    /// On whose account its files are stored.
+    #[must_use]
+    pub fn account(&self) -> Account<'_> {
+        Account { feed: &self.id, quota: self.store_quota }
+    }
 }

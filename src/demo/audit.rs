@@ -164,7 +164,15 @@ mod tests {
             repeats: 1,
             recorded_at: Moment::from_unix_ns(0),
         };
-        let state = DropState::Published { records: 2, events: 2, revision: 1, supersedes: None, ranges: Vec::new() };
+        let state = DropState::Published {
+            records: 2,
+            events: 2,
+            verdict: None,
+            rejects: 0,
+            revision: 1,
+            supersedes: None,
+            ranges: Vec::new(),
+        };
         let mut all = vec![entry(FEED, "a", Some(ContentHash::of(b"a")), state)];
         for job in &JOBS {
             for old in 0..old_files_of(job.inbox) {

@@ -1,6 +1,7 @@
 //! The bridge's own vocabulary: values without I/O.
 
 pub mod date;
+pub mod date_time_format;
 pub mod entry;
 pub mod event;
 pub mod hash;
@@ -8,6 +9,7 @@ pub mod key;
 pub mod moment;
 pub mod name_pattern;
 pub mod policy;
+pub mod quantity;
 
 pub use date::BusinessDate;
 pub use entry::EntryFacts;

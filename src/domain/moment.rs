@@ -1,5 +1,7 @@
 //! Points in time: stored in UTC, shown in the local zone with its offset.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
@@ -20,6 +22,18 @@ impl Moment {
     #[must_use]
     pub fn unix_ms(self) -> i64 {
         self.0.as_millisecond()
+    }
+
+    /// How long ago an earlier point was; nothing for a later one.
+    #[must_use]
+    pub fn since(self, earlier: Self) -> Duration {
+        Duration::try_from(self.0.duration_since(earlier.0)).unwrap_or_default()
+    }
+
+    /// The point that comes so much later; the last one of the calendar where there is none.
+    #[must_use]
+    pub fn after(self, time: Duration) -> Self {
+        Self(self.0.checked_add(time).unwrap_or(Timestamp::MAX))
     }
 
     /// RFC 3339 in UTC.

@@ -8,7 +8,7 @@ use dropbridge_port::{ErrorKind, PortError, Result};
 
 use super::manifest::{FileSummary, ManifestStatus};
 use super::prepare::{Failure, Outcome, Prepared, open_body, pass, plan_index, read_trailer};
-use super::publish::{Publisher, event_record, topic_of};
+use super::publish::{Publisher, event_record, published, topic_of};
 use super::translate::{TranslatedEvent, Translator};
 use sha2::{Digest, Sha256};
 
@@ -152,13 +152,8 @@ impl Publisher {
         let mut manifest = self.manifest(file, ManifestStatus::Complete, *events, progress.ranges.clone());
         manifest.file = Some(FileSummary::clone(summary));
         self.send_manifest(&manifest)?;
-        let state = DropState::Published {
-            records: *records,
-            events: *events,
-            revision: file.revision,
-            supersedes: file.supersedes,
-            ranges: progress.ranges,
-        };
+        self.send_bad_records(file, summary)?;
+        let state = published(file, summary, *records, *events, progress.ranges);
         let entry = self.entry_of(file, state);
         self.send_request_done(file)?;
         self.finish(file, entry)?;

@@ -1,10 +1,13 @@
 //! What a file needs beside its events to be understood, and later written, again.
 
-use serde::Serialize;
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::translate::Translated;
 use crate::domain::{BusinessDate, ContentHash, EntryFacts, LogicalKey, Moment};
-use crate::layout::{FileFacts, FileFrame, Layout, Record, Reject};
+use crate::layout::{Difference, Exception, FileFacts, FileFrame, Layout, Record, Reject, Verdict};
 use crate::ledger::entry::EventRange;
 
 /// The version of this format.
@@ -60,7 +63,7 @@ pub enum ManifestStatus {
 }
 
 /// What was read of a file beside its events.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FileSummary {
     /// The layout that read it.
     pub layout: String,
@@ -73,21 +76,40 @@ pub struct FileSummary {
     /// What it is beside its records.
     #[serde(flatten)]
     pub frame: FileFrame,
+    /// Whether its events and this manifest are enough to write it again.
+    pub verdict: Verdict,
+    /// Where a rendering of its events differs from it, and how.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub exceptions: Vec<Exception>,
+    /// The first difference.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_difference: Option<Difference>,
+    /// How many records differ in which place.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub differences: BTreeMap<String, u64>,
+    /// Its bad records, which are in no event.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rejects: Vec<Reject>,
     /// Fields of its header.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub header: Option<Value>,
     /// Fields of its trailer.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trailer: Option<Value>,
     /// Its controls: what it stated, and what was computed.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub controls: Vec<Value>,
 }
 
 impl FileSummary {
     /// From what the parser found.
     #[must_use]
-    pub fn new(layout: &Layout, plan_digest: &str, facts: &FileFacts) -> Self {
+    pub fn new(layout: &Layout, plan_digest: &str, facts: &FileFacts, translated: Translated) -> Self {
+        let proof = translated.proof;
+        let (exceptions, first_difference, differences) = match &proof {
+            Some(proof) => (proof.exceptions.clone(), proof.first.clone(), proof.histogram.clone()),
+            None => Default::default(),
+        };
         let by_type = layout.record_types().iter().zip(&facts.records_by_type);
         let controls = facts.controls.iter().map(|control| {
             serde_json::json!({
@@ -100,6 +122,12 @@ impl FileSummary {
             plan_digest: plan_digest.to_owned(),
             records: by_type.map(|(record, count)| (record.name.clone(), Value::from(*count))).collect(),
             frame: facts.frame.clone(),
+            // What was not proven can be had from its bytes alone.
+            verdict: proof.map_or(Verdict::ReplayOnly, |proof| proof.verdict),
+            exceptions,
+            first_difference,
+            differences,
+            rejects: translated.rejects,
             header: facts.header.as_ref().map(|record| fields(layout, record)),
             trailer: facts.trailer.as_ref().map(|record| fields(layout, record)),
             controls: controls.collect(),

@@ -2,15 +2,19 @@
 //!
 //! A [`plan`] is a feed made ready. [`scan`] lists, settles and takes entries; [`prepare`] does everything that can
 //! fail about a file ([`translate`] is its core) before a transaction is opened; [`publish`] writes events,
-//! [`manifest`] and ledger entry all or none; [`slot`] holds the right to do so. [`request`] does what commands ask.
+//! [`manifest`] and ledger entry all or none; [`slot`] holds the right to do so. [`request`] does what commands ask,
+//! and [`keeping`] decides what stays in the store.
 
 pub mod baseline;
 mod chunks;
+pub mod keeping;
 pub mod manifest;
 pub mod plan;
 pub mod prepare;
+pub mod proof;
 pub mod publish;
 pub mod request;
+pub mod rewrite;
 pub mod scan;
 pub mod slot;
 pub mod tally;

@@ -11,7 +11,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use super::manifest::FileSummary;
 use super::plan::{FeedPlan, Identity};
 use super::translate::Translator;
-use crate::capture::{Body, Store};
+use crate::capture::{Account, Body, Store};
 use crate::domain::event::Origin;
 use crate::domain::name_pattern::NameFacts;
 use crate::domain::{ContentHash, EntryFacts, Moment};
@@ -320,7 +320,7 @@ fn try_examine(
     let trailer = read_trailer(source, body, store)?;
     let naming = source.naming();
     let reader = open_body(body, source.hash, store)?;
-    let mut translator = Translator::new(plan, reader, source.origin(), &naming, trailer.as_ref());
+    let mut translator = Translator::new(plan, reader, source.origin(), &naming, trailer.as_ref()).proving();
     let mut held = Some(HeldEvents::default());
     let mut count = 0;
     while let Some(event) = translator.next_event()? {
@@ -330,8 +330,9 @@ fn try_examine(
             held = None;
         }
     }
+    let translated = translator.finish().map_err(Failure::Reject)?;
     let facts = translator.facts();
-    let file = FileSummary::new(&plan.settings.layout, &plan.digest, facts);
+    let file = FileSummary::new(&plan.settings.layout, &plan.digest, facts, translated);
     let records = facts.records;
     let body = held.map_or(Events::Streamed, Events::Held);
     Ok(Outcome::Events { body, file: Box::new(file), records, events: count })
@@ -361,9 +362,9 @@ pub fn plan_index(plan: &FeedPlan, event_type: &str) -> usize {
 ///
 /// # Errors
 /// Of the store.
-pub fn keep(body: &Body, hash: ContentHash, store: &Store) -> Result<()> {
+pub fn keep(body: &Body, hash: ContentHash, store: &Store, account: Account<'_>) -> Result<()> {
     match body {
-        Body::Memory(bytes) => store.put(hash, bytes),
+        Body::Memory(bytes) => store.put(hash, bytes, account),
         Body::Stored(_) => Ok(()),
     }
 }

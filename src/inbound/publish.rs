@@ -13,6 +13,7 @@ use std::time::Duration;
 use dropbridge_port::failpoint::Failpoint;
 use dropbridge_port::{ErrorKind, PortError, Result, WrittenRange};
 
+use super::keeping::{KeepRules, Upkeep, is_kept};
 use super::plan::FeedPlan;
 use super::prepare::{Events, HoldLimits, Outcome, Prepared, examine, keep, pass, whole_file};
 use super::slot::{Context, Slot};
@@ -27,7 +28,7 @@ use crate::ledger::entry::extend_ranges;
 use crate::ledger::{DropState, LedgerEntry};
 use crate::stop::Backoff;
 
-pub(super) use records::event_record;
+pub(super) use records::{event_record, published};
 
 /// How long a file that was put aside rests before it is tried again.
 const DEFERRED_PAUSE: Duration = Duration::from_secs(5);
@@ -40,6 +41,7 @@ pub struct Publisher {
     pub(super) tally: Tally,
     deferred: Vec<Prepared>,
     deferred_at: Duration,
+    pub(super) upkeep: Upkeep,
     trouble: Option<PortError>,
 }
 
@@ -60,7 +62,7 @@ enum Step {
 impl Publisher {
     /// For a slot that is held.
     #[must_use]
-    pub fn new(slot: Slot, store: Arc<Store>, sizes: TransactionSettings) -> Self {
+    pub fn new(slot: Slot, store: Arc<Store>, sizes: TransactionSettings, rules: KeepRules) -> Self {
         Self {
             slot,
             store,
@@ -68,6 +70,7 @@ impl Publisher {
             tally: Tally::default(),
             deferred: Vec::new(),
             deferred_at: Duration::ZERO,
+            upkeep: Upkeep::new(rules),
             trouble: None,
         }
     }
@@ -276,7 +279,12 @@ impl Publisher {
             }
         }
         match &file.outcome {
-            Outcome::Events { body: Events::Held(_), .. } => Ok(Step::Small),
+            Outcome::Events { body: Events::Held(_), .. } => {
+                if is_kept(file) {
+                    self.keep(file, hash)?;
+                }
+                Ok(Step::Small)
+            }
             Outcome::Events { body: Events::Streamed, .. } => {
                 self.keep(file, hash)?;
                 Ok(Step::Chunks { through: 0 })
@@ -301,7 +309,7 @@ impl Publisher {
     }
 
     fn keep(&self, file: &Prepared, hash: ContentHash) -> Result<()> {
-        file.body.as_ref().map_or(Ok(()), |body| keep(body, hash, &self.store))
+        file.body.as_ref().map_or(Ok(()), |body| keep(body, hash, &self.store, file.plan.settings.account()))
     }
 
     /// Looks at a file's content.
@@ -430,11 +438,7 @@ impl Publisher {
         if !self.store.contains(hash) {
             return Ok(());
         }
-        if self.slot.context().ledger().stored_hashes().contains(&hash) {
-            self.store.keep(hash);
-            return Ok(());
-        }
-        self.store.remove(hash)
+        self.let_go(hash, file.plan.id(), &file.identity.key, is_kept(file))
     }
 }
 

@@ -34,6 +34,9 @@ impl Publisher {
             RequestAction::Discard { feed, key, sha256, reason } => {
                 self.discard(request, feed, key, *sha256, reason)?
             }
+            RequestAction::Purge { feed, older_than_s } => {
+                self.purge_on_request(request, feed.as_ref(), *older_than_s)?
+            }
         };
         if let Err(why) = done {
             tracing::error!(request = %request.id, "a request cannot be done: {why}");
@@ -133,9 +136,8 @@ impl Publisher {
         self.commit()?;
         self.tally.count(&entry, 0);
         context.ledger().apply(entry);
-        match hash {
-            Some(hash) if !context.ledger().stored_hashes().contains(&hash) => self.store.remove(hash)?,
-            _ => {}
+        if let Some(hash) = hash {
+            self.let_go(hash, feed, key, true)?;
         }
         Ok(Ok(()))
     }

@@ -5,8 +5,9 @@ use std::io::Read;
 use serde_json::Value;
 
 use super::plan::FeedPlan;
+use super::proof::FileProof;
 use crate::domain::event::{EnvelopeWriter, Origin, Particulars};
-use crate::layout::{FileFacts, ParseError, Parser, Record, Reject, RejectCode};
+use crate::layout::{FileFacts, ParseError, Parser, Proof, Record, Reject, RejectCode, Verdict};
 use crate::mapping::{FileNaming, ForwardError, Group, Mapping, RecordUse, Surroundings};
 
 /// Makes the events of one file, one after the other.
@@ -16,6 +17,8 @@ pub struct Translator<'a, R> {
     naming: &'a FileNaming,
     trailer: Option<&'a Record>,
     envelope: EnvelopeWriter<'a>,
+    proof: Option<FileProof<'a>>,
+    rejects: Vec<Reject>,
     record: Record,
     group: Group,
     data: Vec<u8>,
@@ -38,6 +41,15 @@ pub struct TranslatedEvent<'t> {
     pub ordinal: u64,
 }
 
+/// What was found of a whole file beside its events.
+#[derive(Debug)]
+pub struct Translated {
+    /// Whether its events are enough to write it again, where that was asked.
+    pub proof: Option<Proof>,
+    /// Its bad records.
+    pub rejects: Vec<Reject>,
+}
+
 impl<'a, R: Read> Translator<'a, R> {
     /// For one file. `trailer` is needed where [`Mapping::needs_trailer`] says so.
     pub fn new(
@@ -53,6 +65,8 @@ impl<'a, R: Read> Translator<'a, R> {
             naming,
             trailer,
             envelope: EnvelopeWriter::new(origin),
+            proof: None,
+            rejects: Vec::new(),
             record: Record::new(),
             group: Group::default(),
             data: Vec::new(),
@@ -63,52 +77,186 @@ impl<'a, R: Read> Translator<'a, R> {
         }
     }
 
+    /// Proves the file as well: [`Translator::finish`] tells how it came out.
+    #[must_use]
+    pub fn proving(mut self) -> Self {
+        self.proof = Some(FileProof::new(&self.plan.settings.layout, &self.plan.mapping));
+        self
+    }
+
     /// The next event, or `None` at the end of the file; by then its order and controls were checked too.
     ///
     /// # Errors
     /// A reject, or an I/O error of the reader.
     pub fn next_event(&mut self) -> Result<Option<TranslatedEvent<'_>>, ParseError> {
         loop {
-            if self.at_end || !self.parser.read(&mut self.record)? {
-                self.at_end = true;
-                return if self.group.is_open() { self.finish_group() } else { Ok(None) };
+            let made = if self.at_end { None } else { self.step()? };
+            if let Some(event_type) = made {
+                return Ok(Some(self.translated(event_type)));
             }
-            match self.plan.mapping.record_use(self.record.type_index()) {
-                RecordUse::Lead(_) => {
-                    if self.group.is_open() {
-                        let made = self.make_event()?;
-                        self.group.begin(&mut self.record);
-                        if let Some(event_type) = made {
-                            return Ok(Some(self.translated(event_type)));
-                        }
-                    } else {
-                        self.group.begin(&mut self.record);
-                    }
-                }
-                RecordUse::Member(lead) => {
-                    let belongs = self.group.lead().is_some_and(|record| record.type_index() == *lead);
-                    if !belongs {
-                        return Err(ParseError::Reject(self.misplaced(*lead)));
-                    }
-                    self.group.add(&mut self.record);
-                }
-                RecordUse::Frame | RecordUse::Ignored => {
-                    if self.group.is_open() {
-                        return self.finish_group();
-                    }
-                }
+            if self.at_end {
+                return Ok(None);
             }
         }
     }
 
-    fn finish_group(&mut self) -> Result<Option<TranslatedEvent<'_>>, ParseError> {
-        let made = self.make_event()?;
-        self.group.end();
-        match made {
-            Some(event_type) => Ok(Some(self.translated(event_type))),
-            // A group that makes no event: go on with the rest of the file.
-            None => self.next_event(),
+    /// Reads one record; the event that was complete before it, if there is one.
+    fn step(&mut self) -> Result<Option<&'a str>, ParseError> {
+        match self.parser.read(&mut self.record) {
+            Ok(true) => {}
+            Ok(false) => {
+                self.at_end = true;
+                return self.end_group();
+            }
+            Err(ParseError::Reject(reject)) => return self.pass_over(reject),
+            Err(error) => return Err(error),
         }
+        match self.plan.mapping.record_use(self.record.type_index()) {
+            RecordUse::Lead(_) => {
+                let made = self.end_group()?;
+                self.group.begin(&mut self.record);
+                Ok(made)
+            }
+            RecordUse::Member(lead) => {
+                if self.group.lead().is_some_and(|record| record.type_index() == *lead) {
+                    self.group.add(&mut self.record);
+                    return Ok(None);
+                }
+                let reject = self.misplaced(*lead);
+                self.allow(reject)?;
+                self.prove(FileProof::uncarried);
+                Ok(None)
+            }
+            RecordUse::Frame => {
+                let made = self.end_group()?;
+                self.prove(FileProof::framing);
+                Ok(made)
+            }
+            RecordUse::Ignored => {
+                let made = self.end_group()?;
+                self.prove(FileProof::uncarried);
+                Ok(made)
+            }
+        }
+    }
+
+    /// Ends the open group: its event, if it makes one.
+    fn end_group(&mut self) -> Result<Option<&'a str>, ParseError> {
+        if !self.group.is_open() {
+            return Ok(None);
+        }
+        let made = match self.make_event() {
+            Ok(made) => made,
+            Err(ParseError::Reject(reject)) => {
+                self.allow(reject)?;
+                None
+            }
+            Err(error) => return Err(error),
+        };
+        if made.is_none() {
+            self.prove_lost_group();
+        }
+        self.group.end();
+        Ok(made)
+    }
+
+    fn prove(&mut self, take: impl FnOnce(&mut FileProof<'a>, &Record, &FileFacts)) {
+        if let Some(proof) = &mut self.proof {
+            take(proof, &self.record, self.parser.facts());
+        }
+    }
+
+    fn prove_lost_group(&mut self) {
+        let Some(proof) = &mut self.proof else { return };
+        for record in self.group.lead().into_iter().chain(self.group.members()) {
+            proof.uncarried(record, self.parser.facts());
+        }
+    }
+
+    /// Leaves a bad record out of the events, where the feed allows it, and what it belongs to.
+    fn pass_over(&mut self, reject: Reject) -> Result<Option<&'a str>, ParseError> {
+        let may = self.plan.settings.rejects.is_some() && self.parser.pass_over(&mut self.record);
+        if !may {
+            return Err(reject.into());
+        }
+        // It may have been one of the group's members: without it the event would be wrong.
+        let made = if self.plan.mapping.has_members() {
+            self.prove_lost_group();
+            self.group.end();
+            None
+        } else {
+            self.end_group()?
+        };
+        self.allow(reject)?;
+        self.prove(FileProof::uncarried);
+        Ok(made)
+    }
+
+    /// Counts a bad record.
+    ///
+    /// # Errors
+    /// The reject itself where the feed allows none, or no more of them.
+    fn allow(&mut self, reject: Reject) -> Result<(), ParseError> {
+        let Some(limit) = &self.plan.settings.rejects else { return Err(reject.into()) };
+        self.rejects.push(reject);
+        match limit.exceeded(self.rejects.len() as u64, None) {
+            Some(reason) => Err(self.too_many(&reason).into()),
+            None => Ok(()),
+        }
+    }
+
+    fn too_many(&self, reason: &str) -> Reject {
+        let first = self.rejects.first();
+        let told = first.map_or(String::new(), |first| format!("; the first: {} [{}]", first.reason, first.code));
+        Reject {
+            code: RejectCode::TooManyRejects,
+            reason: format!("{reason}{told}"),
+            byte: first.map_or(0, |first| first.byte),
+            line: first.map_or(1, |first| first.line),
+            record: first.map_or(1, |first| first.record),
+            record_type: first.and_then(|first| first.record_type.clone()),
+            field: first.and_then(|first| first.field.clone()),
+        }
+    }
+
+    /// What was found of the file, after its last event.
+    ///
+    /// # Errors
+    /// More bad records than the feed allows, or a file that cannot be written again as the feed demands.
+    pub fn finish(&mut self) -> Result<Translated, Reject> {
+        let facts = self.parser.facts();
+        let limit = self.plan.settings.rejects.as_ref();
+        if let Some(reason) = limit.and_then(|limit| limit.exceeded(self.rejects.len() as u64, Some(facts.records))) {
+            return Err(self.too_many(&reason));
+        }
+        let proof = self.proof.take().map(|proof| proof.finish(facts));
+        if let Some(proof) = &proof {
+            self.check_verdict(proof)?;
+        }
+        Ok(Translated { proof, rejects: std::mem::take(&mut self.rejects) })
+    }
+
+    fn check_verdict(&self, proof: &Proof) -> Result<(), Reject> {
+        let least = self.plan.settings.least_verdict;
+        // Bad records are nowhere but among the exceptions.
+        let least = if self.rejects.is_empty() { least } else { least.min(Verdict::ExactWithExceptions) };
+        if proof.verdict <= least {
+            return Ok(());
+        }
+        let first = proof.first.as_ref();
+        Err(Reject {
+            code: RejectCode::NotExact,
+            reason: format!(
+                "events would carry too little to write the file again: {}, the feed demands {least}{}",
+                proof.verdict,
+                if self.rejects.is_empty() { "" } else { " of a file with bad records" }
+            ),
+            byte: first.map_or(0, |first| first.byte),
+            line: first.map_or(1, |first| first.line),
+            record: first.map_or(1, |first| first.record),
+            record_type: first.map(|first| first.record_type.clone()),
+            field: first.and_then(|first| first.field.clone()),
+        })
     }
 
     fn translated(&self, event_type: &'a str) -> TranslatedEvent<'_> {
@@ -135,7 +283,7 @@ impl<'a, R: Read> Translator<'a, R> {
         let index = plan.mapping.events().iter().position(|known| std::ptr::eq(known, event)).unwrap_or_default();
         let schema = &plan.schemas[index];
         let value: Value = serde_json::from_slice(&self.data).map_err(std::io::Error::from).map_err(ParseError::Io)?;
-        schema.validate(&value).map_err(|problem| {
+        schema.validate(&value, plan.settings.layout.masks()).map_err(|problem| {
             let (member, field) =
                 event.origin_of(&problem.pointer).map_or((None, None), |(member, field)| (member, Some(field)));
             let message = format!(
@@ -143,10 +291,13 @@ impl<'a, R: Read> Translator<'a, R> {
                 display_pointer(&problem.pointer),
                 problem.message
             );
-            let mut reject = reject_of(plan, group, &ForwardError { member, field, message });
+            let mut reject = reject_of(plan, group, &ForwardError { member, field, message, value: None });
             reject.code = RejectCode::Schema;
             ParseError::Reject(reject)
         })?;
+        if let Some(proof) = &mut self.proof {
+            proof.event(group, event.event_type(), &self.data, self.parser.facts());
+        }
         self.ordinal += 1;
         let particulars = Particulars {
             event_type: event.event_type(),
@@ -184,10 +335,12 @@ fn reject_of(plan: &FeedPlan, group: &Group, error: &ForwardError) -> Reject {
     let record = error.member.and_then(|index| group.members().get(index)).or_else(|| group.lead());
     let types = plan.settings.layout.record_types();
     let record_type = record.and_then(|record| types.get(record.type_index()));
-    let field = error.field.and_then(|field| record_type?.fields.get(field)).map(|field| field.name.clone());
+    let field = error.field.and_then(|field| record_type?.fields.get(field));
+    let masked = field.map_or_else(|| plan.settings.layout.masks(), |field| field.masked);
+    let field = field.map(|field| field.name.clone());
     Reject {
         code: RejectCode::Mapping,
-        reason: error.message.clone(),
+        reason: if masked { error.clone().masked().to_string() } else { error.to_string() },
         byte: record.map_or(0, |record| match error.field {
             Some(field) => record.field_offset(field),
             None => record.bytes().start,

@@ -11,8 +11,8 @@ use super::fixed_width::{FixedWidth, find_gaps};
 use super::order::Standing;
 use super::parse::BYTE_ORDER_MARK;
 use super::{
-    ColumnNames, DelimitedSpec, DiscriminatorSpec, Escape, FixedWidthSpec, KindSpec, Layout, LayoutSpec, Presence,
-    Quoting, Ragged, RecordSpec, RecordType, Role, Terminator,
+    ColumnNames, DelimitedSpec, DiscriminatorSpec, EndPadding, Escape, FixedWidthSpec, KindSpec, Layout, LayoutSpec,
+    Presence, Quoting, Ragged, RecordSpec, RecordType, Role, Terminator,
 };
 
 /// The largest `max_record_bytes`. Offsets within a record, and within its text, fit 32 bits below it.
@@ -93,6 +93,7 @@ pub(super) fn compile(spec: LayoutSpec) -> Result<Layout, Vec<SpecProblem>> {
             KindSpec::FixedWidth(_) => None,
         },
         encoding: spec.encoding,
+        max_record_bytes: spec.max_record_bytes,
     };
     let mut record_types = Vec::new();
     for (index, record) in spec.records.iter().enumerate() {
@@ -160,11 +161,24 @@ fn check_whole(spec: &LayoutSpec, problems: &mut Problems) {
         "lines",
         "records without terminator have no lines between them",
     );
-    problems.add_if(lines.comment.as_ref().is_some_and(String::is_empty), "lines.comment", "is empty");
+    let unusable = |comment: &String| {
+        !(1..=LONGEST_COMMENT_MARK).contains(&comment.len())
+            || !comment.bytes().all(|byte| (b' '..=b'~').contains(&byte))
+    };
+    problems.add_if(
+        lines.comment.as_ref().is_some_and(unusable),
+        "lines.comment",
+        "must be one to sixteen printable ASCII characters",
+    );
+    let doubled = |padding: &EndPadding| spec.padding_at_end.iter().filter(|other| *other == padding).count() > 1;
+    problems.add_if(spec.padding_at_end.iter().any(doubled), "padding_at_end", "names the same twice");
     for (key, count) in [("lines.preamble", lines.preamble), ("lines.footer", lines.footer)] {
         problems.add_if(count > MOST_LINES, key, "must be at most 100");
     }
 }
+
+/// What a comment begins with is looked for before every record.
+const LONGEST_COMMENT_MARK: usize = 16;
 
 /// More lines than this around the records are no preamble and no footer.
 const MOST_LINES: usize = 100;
@@ -178,6 +192,12 @@ fn check_delimited(kind: &DelimitedSpec, spec: &LayoutSpec, problems: &mut Probl
     );
     let quote = kind.quote;
     problems.add_if(quote.is_some_and(unusable), "delimited.quote", "must be one ASCII character, and no line break");
+    let in_comment =
+        spec.lines.comment.as_ref().zip(quote).is_some_and(|(mark, quote)| mark.as_bytes()[..].first() == Some(&quote));
+    problems.add_if(in_comment, "lines.comment", "begins with the quote, so that a quoted field would be a comment");
+    let ends_file = |byte: u8| spec.padding_at_end.iter().any(|padding| padding.byte() == byte);
+    let taken = kind.delimiter.bytes().chain(quote).any(ends_file);
+    problems.add_if(taken, "padding_at_end", "is part of the delimiter, or the quote");
     let in_delimiter = quote.is_some_and(|quote| kind.delimiter.bytes().any(|byte| byte == quote));
     problems.add_if(in_delimiter, "delimited.quote", "is the delimiter too");
     let backslash = kind.escape == Escape::Backslash;
@@ -479,7 +499,7 @@ fn compile_shape(spec: &LayoutSpec, problems: &mut Problems) -> Option<Shape> {
     if kind.column_names != ColumnNames::Absent {
         compile_column_names(spec, kind, &mut shape, problems);
     }
-    Some(shape).map(Shape::Delimited)
+    Some(Shape::Delimited(shape))
 }
 
 fn compile_column_names(spec: &LayoutSpec, kind: &DelimitedSpec, shape: &mut DelimitedShape, problems: &mut Problems) {

@@ -16,6 +16,8 @@ pub(super) struct Control {
     stated: (usize, usize),
     /// About the members of each record of the stating type, rather than the file.
     of_group: bool,
+    /// What it compares is shown nowhere.
+    masked: bool,
     total: Total,
 }
 
@@ -25,6 +27,17 @@ enum Total {
     Sum { fields: Vec<(usize, usize)>, scale: usize, only: Option<Selection>, negative: Option<Selection> },
     Hash { fields: Vec<(usize, usize)>, modulus: u128 },
     Same { record_type: usize, field: usize },
+}
+
+impl Total {
+    /// The fields whose values it is about.
+    fn fields(&self) -> Vec<(usize, usize)> {
+        match self {
+            Self::Count(_) => Vec::new(),
+            Self::Sum { fields, .. } | Self::Hash { fields, .. } => fields.clone(),
+            Self::Same { record_type, field } => vec![(*record_type, *field)],
+        }
+    }
 }
 
 /// Which records of each added field's type count.
@@ -53,6 +66,13 @@ pub struct ControlOutcome {
     pub computed: String,
 }
 
+impl ControlOutcome {
+    fn masked(self) -> Self {
+        let word = || "(masked)".to_owned();
+        Self { stated: word(), computed: word(), ..self }
+    }
+}
+
 /// A control that does not hold.
 #[derive(Clone, Debug)]
 pub(super) struct ControlFault {
@@ -79,8 +99,8 @@ struct Running {
     stated: Option<Stated>,
     /// The first value, of a field that must be the same everywhere.
     first: Option<Stated>,
-    /// A bad record would have added to it, nobody knows what.
-    is_unknown: bool,
+    /// A bad record stands here that would have added to it, nobody knows what.
+    unknown: Option<Place>,
 }
 
 /// A value of a record that may be long gone.
@@ -132,8 +152,13 @@ impl Totals {
                     control.reads(record_type).is_some_and(|fields| fields.iter().any(|field| failed.contains(field)))
                 }
             };
+            let states =
+                known == Some(control.stated.0) && failed.is_some_and(|failed| !failed.contains(&control.stated.1));
+            if states && !control.of_group {
+                running.stated = Some(Stated::of(record, control.stated.1));
+            }
             if lacks || control.add(running, record).is_err() {
-                running.is_unknown = true;
+                running.unknown = running.unknown.or(Some(record.place()));
             }
         }
     }
@@ -188,18 +213,26 @@ impl Control {
                 }
             }
             Total::Same { record_type, field } if *record_type == record.type_index() => {
-                let found = Stated::of(record, *field);
+                let found = record.get(*field);
                 match running.stated.as_ref().or(running.first.as_ref()) {
-                    Some(other) if other.value != found.value => {
-                        let reason = format!("{}: {:?} here, {:?} there", self.description, found.text(), other.text());
-                        return Err(fault(record, *field, &reason));
-                    }
-                    _ => running.first = running.first.take().or(Some(found)),
+                    Some(other) if other.value.as_deref() != found => return Err(self.differs(record, *field, other)),
+                    _ if running.first.is_none() => running.first = Some(Stated::of(record, *field)),
+                    _ => {}
                 }
             }
             Total::Same { .. } => {}
         }
         Ok(())
+    }
+
+    #[cold]
+    fn differs(&self, record: &Record, field: usize, other: &Stated) -> ControlFault {
+        let values = if self.masked {
+            "one value here, another there (they are masked)".to_owned()
+        } else {
+            format!("{:?} here, {:?} there", record.get(field).unwrap_or_default(), other.text())
+        };
+        fault(record, field, &format!("{}: {values}", self.description))
     }
 
     /// The fields of a record type that it reads; `None` where it has nothing to do with the type.
@@ -227,12 +260,16 @@ impl Control {
 
     /// Holds what was computed against what is stated.
     fn settle(&self, layout: &Layout, running: &Running) -> Result<Option<ControlOutcome>, ControlFault> {
-        let Some(stated) = &running.stated else { return Ok(None) };
         let (record_type, field) = self.stated;
-        if running.is_unknown {
-            let reason = format!("{}: it cannot be checked, since it is also about a bad record", self.description);
-            return Err(ControlFault { reason, place: stated.place, record_type, field: (field, stated.byte) });
+        if let Some(bad) = running.unknown {
+            let reason = format!(
+                "{}: it cannot be checked, since it is also about record {}, which is bad",
+                self.description, bad.number
+            );
+            let (place, byte) = running.stated.as_ref().map_or((bad, bad.byte), |stated| (stated.place, stated.byte));
+            return Err(ControlFault { reason, place, record_type, field: (field, byte) });
         }
+        let Some(stated) = &running.stated else { return Ok(None) };
         let computed = match &self.total {
             Total::Count(_) => running.count.to_string(),
             Total::Sum { scale, .. } => from_units(running.sum, *scale),
@@ -244,10 +281,9 @@ impl Control {
         let outcome =
             ControlOutcome { description: self.description.clone(), stated: stated.text().to_owned(), computed };
         if is_same(&outcome, layout.record_types[record_type].fields[field].value_type()) {
-            return Ok(Some(outcome));
+            return Ok(Some(if self.masked { outcome.masked() } else { outcome }));
         }
-        let masked = layout.record_types[record_type].fields[field].masked;
-        let reason = if masked {
+        let reason = if self.masked {
             format!("{}: it does not add up (the values are masked)", self.description)
         } else {
             format!("{}: the file says {}, it has {}", self.description, outcome.stated, outcome.computed)
@@ -313,7 +349,9 @@ impl Compiler<'_> {
         let (stated, (total, what, members)) = (stated?, total?);
         let of_group = self.check_stated(stated, &members);
         self.check_comparable(stated, &total);
-        Some(Control { description: format!("{what} = {record}.{field}"), stated, of_group, total })
+        let is_masked = |(record_type, field): &(usize, usize)| self.types[*record_type].fields[*field].masked;
+        let masked = is_masked(&stated) || total.fields().iter().any(is_masked);
+        Some(Control { description: format!("{what} = {record}.{field}"), stated, of_group, masked, total })
     }
 
     /// The total, its description, and the record types it is about.
@@ -450,8 +488,10 @@ impl Compiler<'_> {
         if record.role != Role::Detail {
             return false;
         }
-        let below = |member: &usize| *member == record_type || self.is_below(*member, record_type);
-        if !about.iter().all(below) {
+        let below = |member: &usize| self.is_below(*member, record_type);
+        let own = |member: &usize| *member == record_type;
+        // Of its own fields alone it cannot speak: nothing would ever settle it.
+        if !about.iter().all(|member| own(member) || below(member)) || !about.iter().any(below) {
             let message = format!("`{}` is neither header nor trailer, nor what these records belong to", record.name);
             self.problems.push(("equals", message));
         }

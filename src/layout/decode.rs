@@ -34,6 +34,16 @@ impl Fault {
     }
 }
 
+impl Fault {
+    /// The bytes of a field are no text.
+    #[cold]
+    fn of_encoding(field: &Field, reason: String, record_type: usize, index: usize, offset: usize) -> Self {
+        let reason =
+            if field.masked { "the value (masked) is no text in the layout's encoding".to_owned() } else { reason };
+        Self::of_field((RejectCode::Encoding, reason), record_type, index, offset)
+    }
+}
+
 /// Reads records, one after the other, with memory that is used again.
 pub(super) struct RecordDecoder<'l> {
     layout: &'l Layout,
@@ -69,6 +79,7 @@ impl<'l> RecordDecoder<'l> {
         if let Shape::Delimited(shape) = &self.layout.shape {
             self.split(&shape.fields, content, plain)?;
         }
+        let marked;
         let mark = match (self.layout.discriminator, &self.layout.shape) {
             (Some(DiscriminatorSpec::Column(column)), Shape::Delimited(shape)) => {
                 let Some(found) = self.columns.get(column - 1) else {
@@ -80,8 +91,9 @@ impl<'l> RecordDecoder<'l> {
                 };
                 unescaped(&shape.fields, content, found, &mut self.scratch.bytes)
             }
-            (Some(DiscriminatorSpec::Bytes { start, width }), _) => {
-                match (content.get(start - 1..start - 1 + width), self.layout.fallback) {
+            (Some(DiscriminatorSpec::Bytes { start, width }), Shape::FixedWidth(shape)) => {
+                marked = shape.mark(content, start, width);
+                match (marked.as_deref(), self.layout.fallback) {
                     (Some(mark), _) => mark,
                     (None, Some(fallback)) => return Ok(fallback),
                     (None, None) => {
@@ -213,7 +225,7 @@ impl<'l> RecordDecoder<'l> {
             let written = match text.of(column) {
                 Some(written) => written,
                 None => decode(layout.encoding, Some(&shape.fields), content, column, &mut self.scratch)
-                    .map_err(|reason| Fault::of_field((RejectCode::Encoding, reason), type_index, index, offset))?,
+                    .map_err(|reason| Fault::of_encoding(field, reason, type_index, index, offset))?,
             };
             let from = sink.text.len();
             let present = field.parse(written, sink.text);
@@ -242,9 +254,8 @@ impl<'l> RecordDecoder<'l> {
             let column = &field.column;
             let written = match text.of(column) {
                 Some(written) => written,
-                None => decode(layout.encoding, None, content, column, &mut self.scratch).map_err(|reason| {
-                    Fault::of_field((RejectCode::Encoding, reason), type_index, index, column.bytes.start)
-                })?,
+                None => decode(layout.encoding, None, content, column, &mut self.scratch)
+                    .map_err(|reason| Fault::of_encoding(field, reason, type_index, index, column.bytes.start))?,
             };
             let from = sink.text.len();
             let present = field
@@ -282,6 +293,10 @@ impl<'l> RecordDecoder<'l> {
                 Shape::FixedWidth(_) => None,
             };
             let mut text = String::new();
+            if let Some(column) = &column {
+                let to = column.bytes.end + usize::from(column.quoted);
+                salvaged.set_raw_field(index, column.offset()..to);
+            }
             let read = column.and_then(|column| {
                 let written = decode(layout.encoding, delimited, record.content(), &column, &mut self.scratch).ok()?;
                 field.parse(written, &mut text).ok()
@@ -318,7 +333,7 @@ impl<'l> RecordDecoder<'l> {
             whole.resize(field.width().unwrap_or(0), b' ');
             let column = Column { bytes: 0..whole.len(), ..Column::default() };
             let written = decode(self.layout.encoding, None, &whole, &column, &mut self.scratch)
-                .map_err(|reason| Fault::of_field((RejectCode::Encoding, reason), type_index, first, offset))?;
+                .map_err(|reason| Fault::of_encoding(field, reason, type_index, first, offset))?;
             let from = sink.text.len();
             let present = field
                 .parse(written, sink.text)

@@ -2,11 +2,11 @@
 
 use std::ops::Range;
 
-use super::delimited::{Column, Quotes};
+use super::delimited::{Column, Delimited, Delimiter, Quotes};
 use super::fixed_width;
 use super::reject::shown;
 use super::types::{self, AnyCodec, Codec, Padding, Stated, ValueType, Written};
-use super::{DelimitedSpec, Encoding, FieldSpec, Quoting, RejectCode};
+use super::{DelimitedSpec, Encoding, Escape, FieldSpec, Quoting, RejectCode};
 
 /// A field, ready for use.
 #[derive(Clone, Debug)]
@@ -27,6 +27,8 @@ pub struct Field {
     width: Option<usize>,
     padding: Option<Padding>,
     nulls: Vec<String>,
+    /// The same in bytes of the file.
+    null_spellings: Vec<Vec<u8>>,
     /// An absent value is written as this.
     absent: Vec<u8>,
     quotes: FieldQuotes,
@@ -52,6 +54,8 @@ pub(super) struct Surroundings<'s> {
     pub(super) delimited: Option<&'s DelimitedSpec>,
     /// How bytes are text.
     pub(super) encoding: Encoding,
+    /// The longest record.
+    pub(super) max_record_bytes: usize,
 }
 
 /// A field whose text does not mean what the layout says.
@@ -70,17 +74,22 @@ impl Field {
         check_place(spec, around, &mut problems);
         let column =
             if around.delimited.is_none() { fixed_width::place(spec, &mut problems) } else { Column::default() };
+        if !problems.is_empty() {
+            return Err(problems);
+        }
         let Some(definition) = types::definition(&spec.type_word) else {
             problems.push(("type", format!("there is no type `{}`", spec.type_word)));
             return Err(problems);
         };
-        let may_quote = around.delimited.is_some_and(|kind| kind.quote.is_some() && kind.quoting != Quoting::None);
+        let may_have_breaks = around.delimited.is_some_and(|kind| {
+            (kind.quote.is_some() && kind.quoting != Quoting::None) || kind.escape == Escape::Backslash
+        });
         let stated = Stated {
             settings: &spec.settings,
             width: spec.width,
             pad: spec.pad,
             align: spec.align,
-            may_quote,
+            may_have_breaks,
             encoding: around.encoding,
         };
         let codec = (definition.compile)(&stated).map_err(|problem| problems.push(problem)).ok();
@@ -92,10 +101,16 @@ impl Field {
             _ => None,
         };
         let (Some(codec), true) = (codec, problems.is_empty()) else { return Err(problems) };
-        let nulls = match around.delimited {
+        let mut nulls = match around.delimited {
             Some(kind) if spec.null.is_empty() && spec.optional => kind.null.clone(),
             _ => spec.null.clone(),
         };
+        let absent = codec.absent_spellings();
+        if let Some(spelling) = absent.first().filter(|_| !spec.optional) {
+            let message = format!("{} stands for an absent value: that needs optional = true", shown(spelling));
+            return Err(vec![("sentinels", message)]);
+        }
+        nulls.extend(absent);
         let mut field = Self {
             name: spec.name.clone(),
             optional: spec.optional,
@@ -107,6 +122,7 @@ impl Field {
             code: definition.code,
             width: spec.width,
             padding,
+            null_spellings: encoded(&nulls, around.encoding).map_err(|reason| vec![("null", reason)])?,
             nulls,
             absent: Vec::new(),
         };
@@ -129,7 +145,7 @@ impl Field {
     pub fn default_value(&self) -> Option<&str> {
         match self.codec.fixed_value() {
             Some(_) if self.optional => None,
-            None if !self.optional && self.value_type() == ValueType::Text => Some(""),
+            None if !self.optional && self.codec.may_be_empty() => Some(""),
             fixed => fixed,
         }
     }
@@ -154,7 +170,7 @@ impl Field {
 
     #[inline]
     fn is_absent(&self, written: Written<'_>) -> bool {
-        if self.codec.ignores_blanks() || self.width.is_some() {
+        if self.codec.ignores_blanks() || (self.width.is_some() && self.nulls.is_empty()) {
             if is_blank(written.text) {
                 return true;
             }
@@ -186,6 +202,19 @@ impl Field {
             out.extend_from_slice(&self.absent);
             return Ok(self.quotes.absent);
         };
+        self.render_present(value, encoding, scratch, out).map_err(|reason| {
+            if self.masked { "cannot be written as the type of the field says".to_owned() } else { reason }
+        })
+    }
+
+    #[inline]
+    fn render_present(
+        &self,
+        value: &str,
+        encoding: Encoding,
+        scratch: &mut String,
+        out: &mut Vec<u8>,
+    ) -> Result<Quotes, String> {
         scratch.clear();
         self.codec.render(value, scratch)?;
         if self.padding.is_some_and(|padding| padding.trim(scratch).len() != scratch.len()) {
@@ -196,27 +225,45 @@ impl Field {
         encoding.encode(scratch, out).map_err(lacking)?;
         self.pad(from, out)?;
         let quotes = self.quotes_of(out.len() == from);
-        self.check_not_absent(scratch, quotes)?;
+        self.check_not_absent(&out[from..], quotes)?;
         Ok(quotes)
     }
 
     /// Whether a value that is there would be read as one that is not.
     #[inline]
-    fn check_not_absent(&self, written: &str, quotes: Quotes) -> Result<(), String> {
-        if !self.optional {
+    fn check_not_absent(&self, written: &[u8], quotes: Quotes) -> Result<(), String> {
+        if !self.optional || !self.nulls.is_empty() {
+            // A spelling of null is told from what stands in the file, quotes and escapes included.
             return Ok(());
         }
-        let quoted = quotes == Quotes::Always;
-        let blank_is_absent = self.width.is_some() && is_blank(written);
-        let null = !quoted && !self.nulls.is_empty() && self.is_null(written);
-        let empty = written.is_empty()
-            && self.nulls.is_empty()
-            && self.width.is_none()
-            && (!quoted || self.quotes.quoted_is_absent);
-        if blank_is_absent || null || empty {
-            return Err("would be read as absent".to_owned());
+        let quoted = quotes == Quotes::Always && !self.quotes.quoted_is_absent;
+        let blank_is_absent = self.width.is_some() && written.iter().all(|byte| *byte == b' ');
+        if blank_is_absent || (written.is_empty() && !quoted) {
+            return Err(READ_AS_ABSENT.to_owned());
         }
         Ok(())
+    }
+
+    /// Whether a field that stands like this in the file, without quotes, is a spelling of null.
+    #[inline]
+    pub(super) fn is_null_spelling(&self, raw: &[u8]) -> bool {
+        self.optional
+            && !self.null_spellings.is_empty()
+            && self.null_spellings.iter().any(|null| null == raw || null == self.trim(raw))
+    }
+
+    /// Whether an empty field in quotes is an absent one.
+    pub(super) fn is_absent_in_quotes(&self) -> bool {
+        self.nulls.is_empty() && (self.codec.ignores_blanks() || self.width.is_some() || self.quotes.quoted_is_absent)
+    }
+
+    fn trim<'r>(&self, raw: &'r [u8]) -> &'r [u8] {
+        let Some(Padding { pad, align }) = self.padding else { return raw };
+        let blank = |byte: &&u8| **byte == pad;
+        match align {
+            super::Align::Left => &raw[..raw.len() - raw.iter().rev().take_while(blank).count()],
+            super::Align::Right => &raw[raw.iter().take_while(blank).count()..],
+        }
     }
 
     #[inline]
@@ -263,8 +310,8 @@ impl Field {
             out.resize(self.width.filter(|_| blanks_fill).unwrap_or(0), b' ');
             return Ok(out);
         };
-        let lacking = |character| format!("has {character:?}, which {} does not have", around.encoding.as_str());
-        around.encoding.encode(null, &mut out).map_err(lacking)?;
+        check_null_spellings(&self.null_spellings, around)?;
+        out.extend_from_slice(self.null_spellings.first().map_or(null.as_bytes(), Vec::as_slice));
         self.pad(0, &mut out)?;
         Ok(out)
     }
@@ -318,6 +365,8 @@ fn check_place(spec: &FieldSpec, around: Surroundings<'_>, problems: &mut Vec<(&
         }
     };
     refuse("width", spec.width == Some(0), "must be at least 1");
+    let too_wide = spec.width.is_some_and(|width| width > around.max_record_bytes);
+    refuse("width", too_wide, "is more than a record may have (max_record_bytes)");
     refuse("pad", spec.pad.is_some_and(|pad| !(b' '..=b'~').contains(&pad)), "must be a printable ASCII character");
     refuse("pad", spec.width.is_none() && spec.pad.is_some(), "has no meaning without a width");
     refuse("align", spec.width.is_none() && spec.align.is_some(), "has no meaning without a width");
@@ -335,6 +384,42 @@ fn check_place(spec: &FieldSpec, around: Surroundings<'_>, problems: &mut Vec<(&
             refuse("column_name", spec.column_name.is_some(), "has no meaning in a fixed-width layout");
         }
     }
+}
+
+/// Why a value cannot be written.
+pub(super) const READ_AS_ABSENT: &str = "would be read as absent";
+
+fn encoded(texts: &[String], encoding: Encoding) -> Result<Vec<Vec<u8>>, String> {
+    let encode = |text: &String| {
+        let mut bytes = Vec::new();
+        let encoded = encoding.encode(text, &mut bytes);
+        encoded.map_err(|lacking| format!("has {lacking:?}, which {} does not have", encoding.as_str()))?;
+        Ok(bytes)
+    };
+    texts.iter().map(encode).collect()
+}
+
+/// Whether each can stand in a record as it is.
+fn check_null_spellings(nulls: &[Vec<u8>], around: Surroundings<'_>) -> Result<(), String> {
+    let unusable = |null: &&Vec<u8>| null.iter().any(u8::is_ascii_control);
+    if let Some(null) = nulls.iter().find(unusable) {
+        return Err(format!("{} has a control character", shown(&String::from_utf8_lossy(null))));
+    }
+    let Some(kind) = around.delimited else { return Ok(()) };
+    let Some(delimiter) = Delimiter::new(&kind.delimiter) else { return Ok(()) };
+    let fields = Delimited { delimiter, quote: kind.quote, escape: kind.escape };
+    let mut columns = Vec::new();
+    for null in nulls {
+        let mut record = null.clone();
+        record.extend_from_slice(delimiter.bytes());
+        fields.split(&record, false, 2, &mut columns);
+        let stands = columns.len() == 2
+            && columns.first().is_some_and(|column| column.bytes == (0..null.len()) && !column.misplaced_quote);
+        if !stands {
+            return Err(format!("{} cannot stand in a record as it is", shown(&String::from_utf8_lossy(null))));
+        }
+    }
+    Ok(())
 }
 
 fn is_blank(text: &str) -> bool {

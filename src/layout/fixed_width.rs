@@ -1,5 +1,6 @@
 //! Fields at fixed bytes: where they stand, and what stands between them.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use super::decode::Fault;
@@ -76,6 +77,21 @@ impl FixedWidth {
             shown(&String::from_utf8_lossy(&filler[at..])),
         );
         Err(Fault::of_record(RejectCode::Filler, reason, Some(type_index)))
+    }
+
+    /// The bytes by which the type of a record is known; blanks that are not written count.
+    #[inline]
+    pub(super) fn mark<'c>(self, content: &'c [u8], start: usize, width: usize) -> Option<Cow<'c, [u8]>> {
+        let (from, to) = (start - 1, start - 1 + width);
+        match content.get(from..to) {
+            Some(mark) => Some(Cow::Borrowed(mark)),
+            None if self.trimmed && !content.is_empty() => {
+                let mut mark = content.get(from..).unwrap_or_default().to_vec();
+                mark.resize(width, b' ');
+                Some(Cow::Owned(mark))
+            }
+            None => None,
+        }
     }
 
     /// The bytes of a field that a record of `length` bytes has of it.

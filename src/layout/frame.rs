@@ -104,7 +104,8 @@ impl FileFrame {
     /// Roughly how many bytes it takes in a manifest beyond what every file has.
     pub(super) fn weight(&self) -> usize {
         let lines: usize = self.kept_lines.iter().map(|line| line.raw.0.len() + 40).sum();
-        lines + 40 * (self.terminators.len() + self.end_padding.len())
+        let names = self.column_names.as_ref().map_or(0, |names| names.0.len());
+        lines + names + 40 * (self.terminators.len() + self.end_padding.len())
     }
 }
 

@@ -6,7 +6,7 @@
 
 use std::io::{self, Read};
 
-use memchr::{memchr, memchr_iter, memchr2, memchr3};
+use memchr::{memchr, memchr_iter, memchr2, memchr2_iter, memchr3};
 
 use super::delimited::Delimiter;
 use super::{Escape, Terminator};
@@ -25,6 +25,8 @@ pub(super) struct FramingRules {
     pub(super) max_record_bytes: usize,
     /// How many lines are looked ahead.
     pub(super) lines_ahead: usize,
+    /// Bytes that mark the end of a file.
+    pub(super) end_padding: [Option<u8>; 2],
 }
 
 /// What ends a record.
@@ -90,6 +92,7 @@ impl<R: Read> Framer<R> {
     }
 
     /// Offset of the next record; after the last one, the size of the file.
+    #[cfg(test)]
     pub(super) fn offset(&self) -> u64 {
         self.offset
     }
@@ -109,6 +112,12 @@ impl<R: Read> Framer<R> {
         Ok(found)
     }
 
+    /// The next bytes, which were read already.
+    pub(super) fn ahead(&self, count: usize) -> &[u8] {
+        let held = &self.buffer[self.start..self.end];
+        &held[..count.min(held.len())]
+    }
+
     /// The next byte, if there is one.
     pub(super) fn peek(&mut self) -> io::Result<Option<u8>> {
         while self.start == self.end && self.fill()? {}
@@ -125,18 +134,20 @@ impl<R: Read> Framer<R> {
     /// Whether at most `count` lines are left; lines longer than a record count for as many as they could hold.
     pub(super) fn has_at_most(&mut self, count: usize) -> io::Result<bool> {
         loop {
-            let rest = &self.buffer[self.start..self.end];
+            let held = &self.buffer[self.start..self.end];
+            let rest = without_end_mark(held, |byte| self.rules.end_padding.contains(&Some(byte)));
+            // No more than have to be: this is asked before every record.
             let ends = match self.rules.end {
-                End::Byte(end) => memchr_iter(end, rest).count(),
-                End::AnyLineBreak => line_breaks(rest),
+                End::Byte(end) => memchr_iter(end, rest).take(count + 1).count(),
+                End::AnyLineBreak => line_breaks(rest).take(count + 1).count(),
                 End::Length(length) => rest.len() / length,
             };
             // A line without terminator may follow the last end.
-            if ends > count || rest.len() >= self.rules.max_record_bytes.saturating_mul(count + 1) {
+            if ends > count || held.len() >= self.rules.max_record_bytes.saturating_mul(count + 1) {
                 return Ok(false);
             }
+            let open = usize::from(!ends_with_end(rest, self.rules.end));
             if !self.fill()? {
-                let open = usize::from(!ends_with_end(&self.buffer[self.start..self.end], self.rules.end));
                 return Ok(ends + open <= count);
             }
         }
@@ -199,6 +210,7 @@ impl<R: Read> Framer<R> {
             let largest = self.rules.max_record_bytes.saturating_mul(records).saturating_add(READ_BYTES);
             self.buffer.resize((self.buffer.len() * 2).clamp(READ_BYTES, largest), 0);
         }
+        assert!(self.end < self.buffer.len(), "more is held than any look ahead asks for");
         loop {
             match self.source.read(&mut self.buffer[self.end..]) {
                 Ok(0) => {
@@ -216,10 +228,17 @@ impl<R: Read> Framer<R> {
     }
 }
 
-/// How many line breaks of any kind there are.
-pub(super) fn line_breaks(bytes: &[u8]) -> usize {
-    let lines = memchr_iter(b'\n', bytes).count();
-    lines + memchr_iter(b'\r', bytes).filter(|at| bytes.get(at + 1) != Some(&b'\n')).count()
+/// The line breaks of any kind.
+pub(super) fn line_breaks(bytes: &[u8]) -> impl Iterator<Item = usize> {
+    memchr2_iter(b'\n', b'\r', bytes).filter(|at| bytes[*at] == b'\n' || bytes.get(at + 1) != Some(&b'\n'))
+}
+
+/// The end of a file without what marks that it is one: padding, and line breaks behind it.
+pub(super) fn without_end_mark(bytes: &[u8], is_padding: impl Fn(u8) -> bool) -> &[u8] {
+    let mark = |byte: &&u8| is_padding(**byte) || matches!(**byte, b'\r' | b'\n');
+    let from = bytes.len() - bytes.iter().rev().take_while(mark).count();
+    let first = bytes[from..].iter().position(|byte| is_padding(*byte));
+    first.map_or(bytes, |at| &bytes[..from + at])
 }
 
 fn ends_with_end(bytes: &[u8], end: End) -> bool {
@@ -227,7 +246,7 @@ fn ends_with_end(bytes: &[u8], end: End) -> bool {
         (None, _) => true,
         (Some(last), End::Byte(end)) => *last == end,
         (Some(last), End::AnyLineBreak) => matches!(last, b'\n' | b'\r'),
-        (Some(_), End::Length(length)) => bytes.len() % length == 0,
+        (Some(_), End::Length(length)) => bytes.len().is_multiple_of(length),
     }
 }
 
@@ -430,7 +449,13 @@ mod tests {
     fn rules() -> FramingRules {
         let delimiter = Delimiter::new(",").unwrap();
         let quoting = Some(QuotingRules { quote: Some(b'"'), delimiter, escape: Escape::Doubled });
-        FramingRules { end: End::Byte(b'\n'), quoting, max_record_bytes: 16, lines_ahead: 0 }
+        FramingRules {
+            end: End::Byte(b'\n'),
+            quoting,
+            max_record_bytes: 16,
+            lines_ahead: 0,
+            end_padding: [None, Some(0)],
+        }
     }
 
     fn frames(source: impl Read) -> Vec<String> {
@@ -516,7 +541,9 @@ mod tests {
 
     #[test]
     fn the_last_lines_are_known_before_they_come() {
-        for (input, left) in [("", 0), ("a", 1), ("a\n", 1), ("a\nb", 2), ("a\nb\n", 2), ("a\nb\nc\n", 3)] {
+        for (input, left) in
+            [("", 0), ("a", 1), ("a\n", 1), ("a\nb", 2), ("a\nb\n", 2), ("a\nb\nc\n", 3), ("a\n\0\0\n", 1)]
+        {
             for count in 0..4 {
                 let rules = FramingRules { lines_ahead: count, ..rules() };
                 let mut framer = Framer::new(Dribble(input.as_bytes(), false), rules);

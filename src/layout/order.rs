@@ -148,13 +148,20 @@ impl Order {
         self.seen == Seen::Trailer
     }
 
-    /// A record of unknown type, or without its fields, may have been one that others belong to: until the next of
-    /// those, nothing belongs to anything.
-    pub(super) fn forget_open(&mut self) {
-        self.open.clear();
+    /// Forgets a bad record of this number: nothing can belong to it. One of unknown type may have been the last of
+    /// whatever was open, or one that others belong to: until the next of those, nothing belongs to anything. Answers
+    /// with the types of the records that ended so, innermost first.
+    pub(super) fn forget(&mut self, record_type: Option<usize>, number: u64) -> Vec<usize> {
         if self.seen == Seen::Nothing {
             self.seen = Seen::Records;
         }
+        if record_type.is_some() {
+            if self.open.last().is_some_and(|open| open.place.number == number) {
+                self.open.pop();
+            }
+            return Vec::new();
+        }
+        self.open.drain(..).rev().map(|open| open.record_type).collect()
     }
 }
 
@@ -243,11 +250,28 @@ mod tests {
         let standing = standing(false, false);
         let mut order = Order::new(standing.len());
         order.accept(&standing, ORDER, Place::default(), |_| ()).unwrap();
-        order.forget_open();
+        assert_eq!(order.forget(None, 2), [ORDER]);
         let (wrong, _) = order.accept(&standing, LINE, Place::default(), |_| ()).unwrap_err();
         assert_eq!(wrong, Misplaced::Orphan(ORDER));
         order.accept(&standing, ORDER, Place::default(), |_| ()).unwrap();
         order.accept(&standing, LINE, Place::default(), |_| ()).unwrap();
+    }
+
+    #[test]
+    fn nothing_belongs_to_a_bad_record_of_known_type_and_its_siblings_go_on() {
+        let standing = standing(false, false);
+        let mut order = Order::new(standing.len());
+        let place = |number| Place { number, ..Place::default() };
+        order.accept(&standing, ORDER, place(1), |_| ()).unwrap();
+        order.accept(&standing, LINE, place(2), |_| ()).unwrap();
+        assert!(order.forget(Some(LINE), 2).is_empty());
+        let (wrong, _) = order.accept(&standing, TAX, place(3), |_| ()).unwrap_err();
+        assert_eq!(wrong, Misplaced::Orphan(LINE));
+        let mut order = Order::new(standing.len());
+        order.accept(&standing, ORDER, place(1), |_| ()).unwrap();
+        order.accept(&standing, LINE, place(2), |_| ()).unwrap();
+        order.forget(Some(LINE), 2);
+        order.accept(&standing, LINE, place(3), |_| ()).unwrap();
     }
 
     #[test]

@@ -1,17 +1,20 @@
 //! A stream becomes records, and a whole file is vouched for at its end.
 
+mod beside;
+mod ending;
+
 use std::io::{self, Read};
 
 use super::compile::Shape;
 use super::control::{ControlFault, ControlOutcome, Totals};
 use super::decode::{Fault, RecordDecoder};
-use super::frame::{FileFrame, KeptLine, PaddingRun, Raw, TerminatorRun};
+use super::frame::{FileFrame, TerminatorRun};
 use super::framing::{FrameError, Framer, FramingRules, QuotingRules, line_breaks};
 use super::order::{Misplaced, Open, Order};
 use super::record::{Place, Record};
 use super::reject::{Reject, RejectCode};
 use super::utf16::{NoUtf16, Source};
-use super::{ColumnNames, Escape, Layout, Presence, Terminator};
+use super::{Escape, Layout, Presence, Terminator};
 
 /// The byte order mark, as UTF-8.
 pub(super) const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
@@ -81,8 +84,10 @@ pub struct Parser<'l, R> {
 }
 
 enum State {
-    /// Byte order mark and preamble may be next.
+    /// A byte order mark may be next.
     Start,
+    /// So many lines of the preamble are.
+    Preamble(usize),
     Names,
     Records,
     End,
@@ -146,13 +151,13 @@ impl<'l, R: Read> Parser<'l, R> {
     /// `false` where that cannot be, since nobody knows where the next record begins, or since it is about more than
     /// this record. `record` is the one that was given to `read`.
     ///
-    /// What controls add of the record is added as far as it can be read. Where it cannot, they will fail: a total
-    /// that cannot be checked is wrong.
+    /// Members of a bad master belong to nothing, and are refused one by one. What controls add of the record is added
+    /// as far as it can be read. Where it cannot, they fail, at once or at the end: a total that cannot be checked is
+    /// wrong.
     pub fn pass_over(&mut self, record: &mut Record) -> bool {
         let State::Rejected { passable: Some(framed), .. } = self.state else { return false };
         self.facts.records += 1;
         self.facts.passed_over += 1;
-        self.order.forget_open();
         let known = self.decoder.identify(record.content(), framed.plain).ok();
         let failed = known.and_then(|record_type| {
             record.clear_fields(record_type);
@@ -160,6 +165,12 @@ impl<'l, R: Read> Parser<'l, R> {
         });
         self.totals.add_bad(self.layout, record, known, failed.as_deref());
         self.state = State::Records;
+        for record_type in self.order.forget(known, record.number()) {
+            if let Err(fault) = self.totals.close(self.layout, record_type) {
+                self.state = State::Rejected { reject: self.control_reject(fault), passable: None };
+                break;
+            }
+        }
         true
     }
 
@@ -202,8 +213,13 @@ impl<'l, R: Read> Parser<'l, R> {
                 }
                 State::Start => {
                     self.read_byte_order_mark()?;
-                    self.read_preamble(record)?;
-                    self.state = State::Names;
+                    self.state = State::Preamble(self.layout.lines.preamble);
+                }
+                State::Preamble(0) => self.state = State::Names,
+                State::Preamble(left) => {
+                    let left = left - 1;
+                    self.read_preamble_line(record)?;
+                    self.state = State::Preamble(left);
                 }
                 State::Names => {
                     if self.layout.column_names_line().is_none() {
@@ -222,72 +238,6 @@ impl<'l, R: Read> Parser<'l, R> {
                 State::Rejected { reject, .. } => return Err(reject.clone().into()),
             }
         }
-    }
-
-    fn read_byte_order_mark(&mut self) -> Result<(), ParseError> {
-        let found = self.framer.skip(BYTE_ORDER_MARK)?;
-        self.facts.frame.byte_order_mark = found;
-        if found {
-            self.byte = self.layout.encoding.bytes_in_file(BYTE_ORDER_MARK) as u64;
-            self.facts.bytes_beside_records = self.byte;
-        }
-        let reason = match (self.layout.byte_order_mark, found) {
-            (Presence::Absent, true) => {
-                "the file begins with a byte order mark, the layout says that there is none (state byte_order_mark)"
-            }
-            (Presence::Required, false) => "the file does not begin with a byte order mark, the layout requires one",
-            _ => return Ok(()),
-        };
-        Err(self.reject_next(0, Fault::of_record(RejectCode::ByteOrderMark, reason, None)))
-    }
-
-    fn read_preamble(&mut self, record: &mut Record) -> Result<(), ParseError> {
-        for _ in 0..self.layout.lines.preamble {
-            if self.next_framed(record, 0, true)?.is_none() {
-                return Err(self.empty());
-            }
-            self.keep(record, 0);
-        }
-        Ok(())
-    }
-
-    /// Reads the line of column names; where it may be left out and is, answers with what stands in its place.
-    fn read_column_names(&mut self, record: &mut Record) -> Result<Option<Framed>, ParseError> {
-        let rule = match &self.layout.shape {
-            Shape::Delimited(shape) => shape.column_names_rule,
-            Shape::FixedWidth(_) => return Ok(None),
-        };
-        let framed = loop {
-            match self.next_line(record, 0)? {
-                Next::Record(framed) => break framed,
-                Next::Line => {}
-                Next::End if rule == ColumnNames::Optional => {
-                    self.facts.frame.without_column_names = true;
-                    return Ok(None);
-                }
-                Next::End => return Err(self.empty()),
-            }
-        };
-        let checked = self.decoder.read_column_names(record.content(), framed.plain);
-        if checked.is_err() && rule == ColumnNames::Optional {
-            let number = self.facts.records + 1;
-            self.last.number = number;
-            record.set_number(number);
-            return Ok(Some(framed));
-        }
-        checked
-            .and_then(|()| self.check_final_terminator(framed, None))
-            .map_err(|fault| reject(self.layout, record.place(), fault))?;
-        if self.layout.column_names_line() != Some(record.content()) {
-            self.facts.frame.column_names = Some(Raw(record.content().to_vec()));
-        }
-        if self.layout.lines.repeated_names {
-            self.repeated = record.content().to_vec();
-        }
-        self.note_terminator(record, 0);
-        self.facts.frame.final_terminator = framed.terminated;
-        self.facts.bytes_beside_records += record.bytes().end - record.bytes().start;
-        Ok(None)
     }
 
     #[inline]
@@ -321,71 +271,6 @@ impl<'l, R: Read> Parser<'l, R> {
         Ok(Next::Record(framed))
     }
 
-    /// Reads a line that is known by its first bytes, or by its place, to be no record; `false` where there is none.
-    fn read_other_line(&mut self, record: &mut Record, number: u64) -> Result<bool, ParseError> {
-        if !self.layout.padding_at_end.is_empty()
-            && let Some(first) = self.framer.peek()?
-            && self.layout.is_padding(first)
-        {
-            self.read_padding()?;
-            return Ok(true);
-        }
-        let lines = &self.layout.lines;
-        let is_comment = match &lines.comment {
-            Some(comment) => self.framer.starts_with(comment.as_bytes())?,
-            None => false,
-        };
-        let in_footer = !is_comment && lines.footer > 0 && self.framer.has_at_most(lines.footer)?;
-        if !is_comment && !in_footer {
-            return Ok(false);
-        }
-        if self.next_framed(record, number, true)?.is_none() {
-            return Ok(false);
-        }
-        self.keep(record, number);
-        Ok(true)
-    }
-
-    /// Reads what follows the last record: nothing but padding and line breaks.
-    fn read_padding(&mut self) -> Result<(), ParseError> {
-        while let Some(byte) = self.framer.peek()? {
-            if !self.layout.is_padding(byte) && !matches!(byte, b'\r' | b'\n') {
-                let reason = "something follows what marks the end of the file";
-                return Err(self.reject_next(self.byte, Fault::of_record(RejectCode::Text, reason, None)));
-            }
-            self.note_padding(byte);
-            self.framer.skip_byte();
-            self.byte += self.layout.encoding.bytes_in_file(&[byte]) as u64;
-        }
-        Ok(())
-    }
-
-    fn note_padding(&mut self, byte: u8) {
-        self.facts.bytes_beside_records += self.layout.encoding.bytes_in_file(&[byte]) as u64;
-        match self.facts.frame.end_padding.last_mut() {
-            Some(run) if run.byte == byte => run.count += 1,
-            _ => {
-                if self.may_keep(size_of::<PaddingRun>()) {
-                    self.facts.frame.end_padding.push(PaddingRun { byte, count: 1 });
-                }
-            }
-        }
-    }
-
-    /// Keeps the line that was read last.
-    fn keep(&mut self, record: &Record, before_record: u64) {
-        self.facts.bytes_beside_records += record.bytes().end - record.bytes().start;
-        if self.may_keep(record.raw().len() + size_of::<KeptLine>()) {
-            self.facts.frame.kept_lines.push(KeptLine { before_record, raw: Raw(record.raw().to_vec()) });
-        }
-    }
-
-    fn may_keep(&mut self, bytes: usize) -> bool {
-        self.kept_bytes += bytes;
-        self.facts.overfull |= self.kept_bytes > MOST_KEPT_BYTES;
-        !self.facts.overfull
-    }
-
     /// Takes a record that was framed.
     #[inline]
     fn accept(&mut self, record: &mut Record, framed: Framed) -> Result<(), ParseError> {
@@ -394,7 +279,7 @@ impl<'l, R: Read> Parser<'l, R> {
             let (reject, passable) = match wrong {
                 Wrong::Record(fault) => {
                     let passable = fault.code != RejectCode::Terminator;
-                    (reject(self.layout, record.place(), fault), passable)
+                    (reject_in(self.layout, record, fault), passable)
                 }
                 Wrong::Control(fault) => (self.control_reject(fault), false),
                 Wrong::Place(reject, wrong) => (*reject, matches!(wrong, Misplaced::Orphan(_))),
@@ -405,7 +290,6 @@ impl<'l, R: Read> Parser<'l, R> {
         let type_index = record.type_index();
         self.facts.records += 1;
         self.facts.records_by_type[type_index] += 1;
-        self.facts.frame.final_terminator = framed.terminated;
         if self.layout.header == Some(type_index) {
             self.facts.header = Some(record.clone());
             if self.layout.lines.repeated_names {
@@ -420,6 +304,7 @@ impl<'l, R: Read> Parser<'l, R> {
     #[inline]
     fn decode(&mut self, record: &mut Record, framed: Framed) -> Result<(), Wrong> {
         self.note_terminator(record, record.number());
+        self.facts.frame.final_terminator = framed.terminated;
         let type_index = self.decoder.identify(record.content(), framed.plain)?;
         record.set_type(type_index);
         if self.layout.needs_order() {
@@ -463,7 +348,7 @@ impl<'l, R: Read> Parser<'l, R> {
             Ok(Some(frame)) => {
                 let mut raw = frame.raw;
                 if !frame.terminated && !self.layout.padding_at_end.is_empty() {
-                    raw = self.layout.without_padding(raw);
+                    raw = self.layout.without_end_mark(raw);
                 }
                 record.load(raw, place, encoding.is_utf16().then_some(encoding));
                 let padding = frame.raw[raw.len()..].to_vec();
@@ -475,7 +360,8 @@ impl<'l, R: Read> Parser<'l, R> {
             Err(FrameError::Io(error)) => return Err(error.into()),
             Err(FrameError::TooLong) => return Err(reject(self.layout, place, self.too_long()).into()),
             Err(FrameError::UnterminatedQuote(opened)) => {
-                let reason = format!("the quote at byte {} of the file is not closed", place.byte + opened as u64);
+                let before = encoding.bytes_in_file(self.framer.ahead(opened)) as u64;
+                let reason = format!("the quote at byte {} of the file is not closed", place.byte + before);
                 return Err(
                     reject(self.layout, place, Fault::of_record(RejectCode::UnterminatedQuote, reason, None)).into()
                 );
@@ -495,7 +381,7 @@ impl<'l, R: Read> Parser<'l, R> {
         self.line += match self.layout.terminator {
             Terminator::None => 1,
             _ if framed.plain => u64::from(framed.terminated),
-            Terminator::Mixed => line_breaks(raw) as u64,
+            Terminator::Mixed => line_breaks(raw).count() as u64,
             Terminator::Cr => memchr::memchr_iter(b'\r', raw).count() as u64,
             Terminator::Lf | Terminator::CrLf => memchr::memchr_iter(b'\n', raw).count() as u64,
         };
@@ -555,64 +441,6 @@ impl<'l, R: Read> Parser<'l, R> {
         Err(Fault::of_record(RejectCode::Terminator, reason, record_type))
     }
 
-    /// What can only be said of the whole file.
-    fn finish(&mut self) -> Result<(), ParseError> {
-        self.facts.bytes = self.byte;
-        if self.facts.records == 0 && (self.layout.header.is_some() || self.layout.trailer.is_some()) {
-            return Err(self.empty());
-        }
-        self.check_footer()?;
-        if let Some(trailer) = self.layout.trailer.filter(|_| !self.order.has_trailer()) {
-            self.line += u64::from(!self.facts.frame.final_terminator);
-            let reason = "the file ends without its trailer (cut short?)";
-            return Err(self.reject_next(self.byte, Fault::of_record(RejectCode::Order, reason, Some(trailer))));
-        }
-        if self.facts.frame.final_terminator
-            && self.layout.final_terminator == Presence::Absent
-            && self.layout.terminator != Terminator::None
-            && self.facts.frame.kept_lines.last().is_none_or(|line| line.before_record <= self.facts.records)
-        {
-            let reason = "the last record ends with a terminator, the layout says that it does not";
-            let fault = Fault::of_record(RejectCode::Terminator, reason, None);
-            return Err(reject(self.layout, self.last, fault).into());
-        }
-        self.close_all()?;
-        let (outcomes, failed) = self.totals.finish(self.layout);
-        self.facts.controls = outcomes;
-        failed.map_or(Ok(()), |fault| Err(self.control_reject(fault).into()))
-    }
-
-    fn check_footer(&self) -> Result<(), ParseError> {
-        let wanted = self.layout.lines.footer;
-        let after = self.facts.frame.kept_lines.iter().rev();
-        let found = after.take_while(|line| line.before_record > self.facts.records).count();
-        if wanted <= found || self.facts.overfull {
-            return Ok(());
-        }
-        let reason =
-            format!("the file ends with {found} lines behind its records, its footer has {wanted} (cut short?)");
-        Err(self.reject_next(self.byte, Fault::of_record(RejectCode::Order, reason, None)))
-    }
-
-    /// Ends whatever is still open.
-    fn close_all(&mut self) -> Result<(), ParseError> {
-        let mut closed = Vec::new();
-        let finished = self.order.finish(&self.layout.standing, |open| closed.push(open.record_type));
-        for record_type in closed {
-            if let Err(fault) = self.totals.close(self.layout, record_type) {
-                return Err(self.control_reject(fault).into());
-            }
-        }
-        finished.map_err(|(wrong, open)| {
-            let end = Place { byte: self.byte, line: self.line, number: self.facts.records + 1 };
-            match self.misplaced(wrong, open, end, None) {
-                Wrong::Place(reject, _) => (*reject).into(),
-                Wrong::Record(fault) => reject(self.layout, end, fault).into(),
-                Wrong::Control(fault) => self.control_reject(fault).into(),
-            }
-        })
-    }
-
     fn control_reject(&self, fault: ControlFault) -> Reject {
         let (field, byte) = fault.field;
         let record_type = Some(fault.record_type);
@@ -624,12 +452,6 @@ impl<'l, R: Read> Parser<'l, R> {
     fn too_long(&self) -> Fault {
         let reason = format!("no end of the record within {} bytes (max_record_bytes)", self.layout.max_record_bytes);
         Fault::of_record(RejectCode::RecordTooLong, reason, None)
-    }
-
-    fn empty(&self) -> ParseError {
-        let reason =
-            "the file is empty, the layout needs a header, trailer or column names (a failed or unfinished copy?)";
-        self.reject_next(0, Fault::of_record(RejectCode::Empty, reason, None))
     }
 
     /// A fault of the record after those that were read, or of its absence.
@@ -656,6 +478,16 @@ impl From<ControlFault> for Wrong {
     fn from(fault: ControlFault) -> Self {
         Self::Control(fault)
     }
+}
+
+/// A fault within a record, put in its place in the file.
+#[cold]
+fn reject_in(layout: &Layout, record: &Record, mut fault: Fault) -> Reject {
+    if let Some((_, offset)) = &mut fault.field {
+        let before = record.raw().get(..*offset).unwrap_or(record.raw());
+        *offset = usize::try_from(record.in_file(before)).unwrap_or(*offset);
+    }
+    reject(layout, record.place(), fault)
 }
 
 /// A fault, put in its place in the file.
@@ -688,6 +520,7 @@ impl Layout {
             quoting,
             max_record_bytes: self.max_record_bytes,
             lines_ahead: self.lines.footer,
+            end_padding: [0, 1].map(|index| self.padding_at_end.get(index).map(|padding| padding.byte())),
         }
     }
 

@@ -8,12 +8,14 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use super::frame::Raw;
 use super::parse::FileFacts;
 use super::record::Record;
 use super::render::RecordWriter;
-use super::{Layout, Parser};
+use super::{Layout, Parser, Rebuilder};
+use crate::domain::ContentHash;
 
 /// What a rendering of a file's events gives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -80,7 +82,7 @@ pub enum Change {
 }
 
 /// A difference between a file and its rendering, for a person.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Difference {
     /// Offset in the file, from 0.
     pub byte: u64,
@@ -91,7 +93,7 @@ pub struct Difference {
     /// Name of its type.
     pub record_type: String,
     /// Name of the field, where one alone is different.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub field: Option<String>,
 }
 
@@ -138,6 +140,7 @@ pub struct Prover<'l> {
     first: Option<Difference>,
     places: BTreeMap<Spot, u64>,
     columns_known: bool,
+    hopeless: bool,
     /// Bytes of records, terminators included.
     bytes: u64,
 }
@@ -168,6 +171,7 @@ impl<'l> Prover<'l> {
             first: None,
             places: BTreeMap::new(),
             columns_known: false,
+            hopeless: false,
             bytes: 0,
         }
     }
@@ -189,6 +193,11 @@ impl<'l> Prover<'l> {
         self.begin(original, facts);
         let change = Change::Whole { raw: Raw(original.content().to_vec()) };
         self.except(original, vec![change], &[Where::Whole], original.bytes().start);
+    }
+
+    /// Events would give records that the file does not have: only its stored bytes give it.
+    pub fn give_up(&mut self) {
+        self.hopeless = true;
     }
 
     #[inline]
@@ -274,7 +283,8 @@ impl<'l> Prover<'l> {
     pub fn finish(self, facts: &FileFacts) -> Proof {
         let sparse = self.different <= ALWAYS_SPARSE.max(self.records / SPARSE_SHARE)
             && self.exception_bytes + facts.frame.weight() <= MOST_EXCEPTION_BYTES
-            && !facts.overfull;
+            && !facts.overfull
+            && !self.hopeless;
         // Bytes that are neither in a record nor in the frame would be lost.
         let whole = self.bytes + facts.bytes_beside_records == facts.bytes;
         let verdict = match self.different {
@@ -325,5 +335,38 @@ impl Layout {
         }
         let facts = parser.facts().clone();
         Ok((prover.finish(&facts), facts))
+    }
+
+    /// The hash of a file that is written again from its own records, its frame and its exceptions.
+    ///
+    /// # Errors
+    /// Of the source; `InvalidData` where it cannot be parsed or written again, which contradicts its proof.
+    pub fn rebuilt_hash(
+        &self,
+        source: impl std::io::Read,
+        facts: &FileFacts,
+        proof: &Proof,
+    ) -> std::io::Result<ContentHash> {
+        let contradiction = |error: String| std::io::Error::new(std::io::ErrorKind::InvalidData, error);
+        let mut parser = Parser::new(self, source);
+        let mut rebuilder = Rebuilder::new(self, &facts.frame, &proof.exceptions);
+        let (mut record, mut carried) = (Record::new(), Record::new());
+        let (mut out, mut hasher) = (Vec::new(), Sha256::new());
+        rebuilder.begin(&mut out);
+        loop {
+            match parser.read(&mut record) {
+                Ok(true) => {}
+                Ok(false) => break,
+                Err(super::ParseError::Io(error)) => return Err(error),
+                Err(error) => return Err(contradiction(error.to_string())),
+            }
+            carried.copy_values(&record);
+            rebuilder.record(&carried, &mut out).map_err(|error| contradiction(error.to_string()))?;
+            hasher.update(&out);
+            out.clear();
+        }
+        rebuilder.finish(&mut out);
+        hasher.update(&out);
+        Ok(ContentHash::finish(hasher))
     }
 }

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::Encoding;
+use super::{Encoding, Layout};
 
 /// A record, as a buffer that is used again and again.
 ///
@@ -65,6 +65,13 @@ impl Record {
         true
     }
 
+    /// States where the raw text of a field stands, of a record that was resized.
+    pub(super) fn set_raw_field(&mut self, field: usize, raw: Range<usize>) {
+        if let Some(slot) = self.values.get_mut(field) {
+            (slot.offset, slot.length) = (raw.start as u32, raw.len() as u32);
+        }
+    }
+
     /// Adds the next field: its canonical text, or `None` where it is absent.
     pub fn push(&mut self, value: Option<&str>) {
         let from = self.text.len();
@@ -72,6 +79,16 @@ impl Record {
             self.text.push_str(value);
         }
         FieldSink { text: &mut self.text, values: &mut self.values }.close(from, 0..0, value.is_some());
+    }
+
+    /// Gives every field that is absent what it has where nobody says anything.
+    pub fn fill_defaults(&mut self, layout: &Layout) {
+        let fields = layout.record_types().get(self.type_index).map_or(&[][..], |record| &record.fields);
+        for (index, field) in fields.iter().enumerate() {
+            if let (None, Some(default)) = (self.get(index), field.default_value()) {
+                self.set(index, default);
+            }
+        }
     }
 
     /// Becomes a record of the same type and fields, without the bytes of the other.

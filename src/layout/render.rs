@@ -2,8 +2,11 @@
 
 use std::fmt;
 
+use memchr::memchr2;
+
 use super::compile::Shape;
 use super::delimited::{Delimited, Quotes};
+use super::field::{Field, READ_AS_ABSENT};
 use super::frame::FileFrame;
 use super::parse::BYTE_ORDER_MARK;
 use super::proof::Change;
@@ -44,6 +47,10 @@ pub struct Renderer<'l> {
     lines_written: usize,
     /// What is still owed to the record that was written last: the very last one may go without.
     owed: &'static [u8],
+    /// Nothing was written yet.
+    at_start: bool,
+    /// A record that may not come again: it would be taken for the column names, or the header, once more.
+    repeated: Vec<u8>,
 }
 
 impl<'l> Renderer<'l> {
@@ -54,7 +61,7 @@ impl<'l> Renderer<'l> {
         if let Some(line) = &frame.column_names {
             writer.order_columns(&line.0);
         }
-        Self { layout, frame, writer, next: 1, lines_written: 0, owed: b"" }
+        Self { layout, frame, writer, next: 1, lines_written: 0, owed: b"", at_start: true, repeated: Vec::new() }
     }
 
     /// Appends what stands before the first record: byte order mark, preamble and column names.
@@ -65,9 +72,12 @@ impl<'l> Renderer<'l> {
         }
         self.write_lines(0, out);
         if let (Some(line), false) = (self.layout.column_names_line(), self.frame.without_column_names) {
-            out.extend_from_slice(self.frame.column_names.as_ref().map_or(line, |raw| &raw.0));
+            let line = self.frame.column_names.as_ref().map_or(line, |raw| &raw.0);
+            out.extend_from_slice(line);
             self.owed = self.terminator(0);
+            self.note_repeated(line.to_vec());
         }
+        self.at_start &= out.len() == from;
         encode_since(self.layout.encoding, from, out);
     }
 
@@ -90,15 +100,41 @@ impl<'l> Renderer<'l> {
         out: &mut Vec<u8>,
     ) -> Result<(), RenderError> {
         let before = out.len();
-        let at_start = self.next == 1 && self.owed.is_empty() && !self.frame.byte_order_mark;
+        let (owed, lines_written) = (self.owed, self.lines_written);
         self.write_owed(out);
-        let written = self.writer.write_changed(record, changes, at_start && out.len() == before, out);
+        let from = out.len();
+        let written = self.writer.write_changed(record, changes, self.at_start && from == before, out);
+        let written = written.and_then(|()| self.check_not_repeated(record, changes, &out[from..]));
         match written {
-            Ok(()) => self.record_was_written(),
-            Err(_) => out.truncate(before),
+            Ok(()) => {
+                if self.layout.lines.repeated_names && self.layout.header == Some(record.type_index()) {
+                    self.note_repeated(out[from..].to_vec());
+                }
+                self.record_was_written();
+            }
+            Err(_) => {
+                // What stands before the record is not lost: the next one may be written.
+                (self.owed, self.lines_written) = (owed, lines_written);
+                out.truncate(before);
+            }
         }
         encode_since(self.layout.encoding, before, out);
         written
+    }
+
+    fn note_repeated(&mut self, line: Vec<u8>) {
+        if self.layout.lines.repeated_names {
+            self.repeated = line;
+        }
+    }
+
+    /// Whether a record would be taken for the column names, or the header, once more.
+    fn check_not_repeated(&self, record: &Record, changes: &[Change], written: &[u8]) -> Result<(), RenderError> {
+        if self.repeated.is_empty() || self.repeated != written || !changes.is_empty() {
+            return Ok(());
+        }
+        let record_type = &self.layout.record_types[record.type_index()];
+        Err(error(record_type, None, "would be taken for the line of names once more".to_owned()))
     }
 
     /// Appends a record that is nothing but bytes, given without terminator.
@@ -128,6 +164,7 @@ impl<'l> Renderer<'l> {
     fn record_was_written(&mut self) {
         self.owed = self.terminator(self.next);
         self.next += 1;
+        self.at_start = false;
     }
 
     /// The terminator of the record before, and the lines between it and the next one.
@@ -287,7 +324,11 @@ impl<'l> RecordWriter<'l> {
         self.value.clear();
         let rendered = field.render(value, self.layout.encoding, &mut self.text, &mut self.value);
         let placed = rendered.and_then(|quotes| match delimited {
-            Some(fields) => self.place(fields, record_type, quotes, position, out),
+            Some(fields) => {
+                let absent = value.is_none() && field.optional;
+                self.place(fields, record_type, field, Placed { quotes, absent, position }, out)
+            }
+            None if value.is_some() && field.is_null_spelling(&self.value) => Err(READ_AS_ABSENT.to_owned()),
             None => {
                 out.extend_from_slice(&self.value);
                 Ok(())
@@ -304,36 +345,60 @@ impl<'l> RecordWriter<'l> {
         &self,
         fields: &Delimited,
         record_type: &RecordType,
-        quotes: Quotes,
-        position: Position,
+        field: &Field,
+        placed: Placed,
         out: &mut Vec<u8>,
     ) -> Result<(), String> {
-        if self.layout.discriminator == Some(DiscriminatorSpec::Column(position.column + 1)) {
-            let mark = record_type.matches.as_deref();
-            let known = |other: &RecordType| other.matches.as_deref() == Some(&*self.value);
-            let is_other = match mark {
-                Some(mark) => mark != self.value,
-                None => self.layout.record_types.iter().any(known),
-            };
-            if is_other {
-                return Err("would make it a record of another type".to_owned());
-            }
+        let Placed { quotes, absent, position } = placed;
+        if self.layout.discriminator == Some(DiscriminatorSpec::Column(position.column + 1))
+            && self.is_mark_of_another(record_type)
+        {
+            return Err("would make it a record of another type".to_owned());
         }
-        // An empty record would be a blank line, and text at the very start can look like a byte order mark.
-        let blank_line = record_type.fields.len() == 1 && self.value.is_empty();
-        let mark = position.column == 0 && position.at_start && self.value.starts_with(BYTE_ORDER_MARK);
-        let comment = self.layout.lines.comment.as_ref();
-        let comment = position.column == 0 && comment.is_some_and(|comment| self.value.starts_with(comment.as_bytes()));
-        let padding = position.column == 0 && self.value.first().is_some_and(|first| self.layout.is_padding(*first));
-        let must = blank_line || mark || comment || padding;
-        let quotes = if !must {
+        let quotes = if !self.needs_quotes(record_type, position) {
             quotes
-        } else if quotes == Quotes::Never || fields.quote.is_none() {
+        } else if quotes == Quotes::Never || fields.quote.is_none() || (absent && !field.is_absent_in_quotes()) {
             return Err("would be taken for something else at the beginning of a record".to_owned());
         } else {
             Quotes::Always
         };
-        fields.write(&self.value, quotes, out).map_err(str::to_owned)
+        let from = out.len();
+        fields.write(&self.value, quotes, out)?;
+        if !absent && field.is_null_spelling(&out[from..]) {
+            // In quotes it is no spelling of null.
+            out.truncate(from);
+            if quotes == Quotes::Never || fields.quote.is_none() {
+                return Err(READ_AS_ABSENT.to_owned());
+            }
+            fields.write(&self.value, Quotes::Always, out)?;
+        }
+        Ok(())
+    }
+
+    /// Whether the value just rendered is the discriminator's for another type.
+    fn is_mark_of_another(&self, record_type: &RecordType) -> bool {
+        let known = |other: &RecordType| other.matches.as_deref() == Some(&*self.value);
+        match &record_type.matches {
+            Some(mark) => *mark != self.value,
+            None => self.layout.record_types.iter().any(known),
+        }
+    }
+
+    /// Whether the value just rendered, without quotes, would begin what is no record.
+    #[inline]
+    fn needs_quotes(&self, record_type: &RecordType, position: Position) -> bool {
+        if position.column > 0 {
+            return false;
+        }
+        let ends_there = !matches!(&self.layout.shape,
+            Shape::Delimited(shape) if shape.trailing_delimiter == Presence::Required);
+        let blank_line = record_type.fields.len() == 1 && self.value.is_empty() && ends_there;
+        let byte_order_mark = position.at_start && self.value.starts_with(BYTE_ORDER_MARK);
+        let comment = self.layout.lines.comment.as_ref();
+        blank_line
+            || byte_order_mark
+            || comment.is_some_and(|comment| self.value.starts_with(comment.as_bytes()))
+            || self.value.first().is_some_and(|first| self.layout.is_padding(*first))
     }
 
     /// What follows the last field.
@@ -357,16 +422,15 @@ impl<'l> RecordWriter<'l> {
     /// Whether a whole record, still without terminator, would be read as one of its type.
     #[inline]
     fn check(&self, record_type: &RecordType, written: &[u8], at_start: bool) -> Result<(), String> {
-        if let Some(DiscriminatorSpec::Bytes { start, width }) = self.layout.discriminator {
-            let mark = written.get(start - 1..start - 1 + width);
-            let taken = self
-                .layout
-                .record_types
-                .iter()
-                .find(|other| other.matches.is_some() && other.matches.as_deref() == mark);
+        if let (Some(DiscriminatorSpec::Bytes { start, width }), Shape::FixedWidth(shape)) =
+            (self.layout.discriminator, &self.layout.shape)
+        {
+            let mark = shape.mark(written, start, width);
+            let mark = mark.as_deref();
+            let known = |other: &RecordType| other.matches.is_some() && other.matches.as_deref() == mark;
             let is_other = match &record_type.matches {
                 Some(matches) => mark != Some(matches),
-                None => taken.is_some(),
+                None => self.layout.record_types.iter().any(known),
             };
             if is_other {
                 return Err("would be taken for a record of another type".to_owned());
@@ -375,8 +439,14 @@ impl<'l> RecordWriter<'l> {
         if at_start && written.starts_with(BYTE_ORDER_MARK) {
             return Err("would begin the file with what is taken for a byte order mark".to_owned());
         }
-        if matches!(self.layout.shape, Shape::FixedWidth(_)) && self.layout.is_no_record(written) {
+        if self.layout.is_no_record(written) {
             return Err("would be taken for a line that is no record".to_owned());
+        }
+        if matches!(self.layout.shape, Shape::FixedWidth(_))
+            && self.layout.terminator != Terminator::None
+            && memchr2(b'\n', b'\r', written).is_some()
+        {
+            return Err("has a line break, which would end the record".to_owned());
         }
         let length = written.len() + self.layout.terminator.bytes().len();
         if length > self.layout.max_record_bytes {
@@ -384,6 +454,14 @@ impl<'l> RecordWriter<'l> {
         }
         Ok(())
     }
+}
+
+/// How a field is written, and where.
+#[derive(Clone, Copy)]
+struct Placed {
+    quotes: Quotes,
+    absent: bool,
+    position: Position,
 }
 
 /// Where a field is being written.

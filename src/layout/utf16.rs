@@ -41,6 +41,7 @@ impl<R: Read> Source<R> {
             text: String::new(),
             given: 0,
             ended: false,
+            wrong: None,
         })
     }
 }
@@ -65,11 +66,16 @@ pub(super) struct Utf16Reader<R> {
     text: String,
     given: usize,
     ended: bool,
+    /// What is no text, once all before it was given.
+    wrong: Option<NoUtf16>,
 }
 
 impl<R: Read> Read for Utf16Reader<R> {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         while self.given == self.text.len() {
+            if let Some(wrong) = &self.wrong {
+                return Err(io::Error::new(io::ErrorKind::InvalidData, wrong.clone()));
+            }
             if self.ended {
                 return Ok(0);
             }
@@ -91,10 +97,11 @@ impl<R: Read> Utf16Reader<R> {
         self.ended = outcome? == 0;
         self.text.clear();
         self.given = 0;
-        self.decode()
+        self.decode();
+        Ok(())
     }
 
-    fn decode(&mut self) -> io::Result<()> {
+    fn decode(&mut self) {
         let mut used = 0;
         while let Some(unit) = self.unit(used) {
             let (character, taken) = match unit {
@@ -110,17 +117,17 @@ impl<R: Read> Utf16Reader<R> {
             };
             let Some(character) = character else {
                 let reason = format!("0x{unit:04X} is half of a character in UTF-16");
-                return Err(self.no_utf16(used, reason));
+                self.wrong = Some(self.no_utf16(used, reason));
+                return;
             };
             self.text.push(character);
             used += taken;
         }
         if self.ended && used < self.raw.len() {
-            return Err(self.no_utf16(used, "the file ends in the midst of a character of UTF-16".to_owned()));
+            self.wrong = Some(self.no_utf16(used, "the file ends in the midst of a character of UTF-16".to_owned()));
         }
         self.raw.drain(..used);
         self.offset += used as u64;
-        Ok(())
     }
 
     fn unit(&self, at: usize) -> Option<u16> {
@@ -128,10 +135,8 @@ impl<R: Read> Utf16Reader<R> {
         Some(if self.big_endian { u16::from_be_bytes(bytes) } else { u16::from_le_bytes(bytes) })
     }
 
-    fn no_utf16(&mut self, at: usize, reason: String) -> io::Error {
-        // What came before it has been read, and is of no use any more.
-        self.ended = true;
-        io::Error::new(io::ErrorKind::InvalidData, NoUtf16 { byte: self.offset + at as u64, reason })
+    fn no_utf16(&self, at: usize, reason: String) -> NoUtf16 {
+        NoUtf16 { byte: self.offset + at as u64, reason }
     }
 }
 

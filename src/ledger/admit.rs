@@ -147,7 +147,15 @@ mod tests {
     }
 
     fn published(revision: u32) -> DropState {
-        DropState::Published { records: 1, events: 1, revision, supersedes: None, ranges: Vec::new() }
+        DropState::Published {
+            records: 1,
+            events: 1,
+            verdict: None,
+            rejects: 0,
+            revision,
+            supersedes: None,
+            ranges: Vec::new(),
+        }
     }
 
     fn quarantined() -> DropState {

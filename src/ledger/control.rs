@@ -133,4 +133,13 @@ pub enum RequestAction {
         /// Why.
         reason: String,
     },
+    /// Remove from the store what nothing needs any more.
+    Purge {
+        /// Only what this feed's drops have left.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        feed: Option<String>,
+        /// Only what is older than so many seconds, and all of it that no open drop needs, whatever the retention.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        older_than_s: Option<u64>,
+    },
 }

@@ -4,7 +4,7 @@ use dropbridge_port::WrittenRange;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::{BusinessDate, ContentHash, EntryFacts, LogicalKey, Moment};
-use crate::layout::Reject;
+use crate::layout::{Reject, Verdict};
 
 /// The version of the ledger's record format that this build writes, and the newest it reads.
 pub const FORMAT: u32 = 1;
@@ -111,6 +111,12 @@ pub enum DropState {
         records: u64,
         /// How many events it made.
         events: u64,
+        /// Whether these are enough to write it again.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        verdict: Option<Verdict>,
+        /// How many bad records it had, which are in no event.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        rejects: u64,
         /// 1, or more for a correction.
         revision: u32,
         /// What it corrects.

@@ -102,9 +102,9 @@ impl LedgerIndex {
         self.all().into_iter().filter(unfinished).cloned().collect()
     }
 
-    /// Hashes whose bytes have to stay in the store.
-    #[must_use]
-    pub fn stored_hashes(&self) -> Vec<ContentHash> {
-        self.all().into_iter().filter(|entry| entry.state.needs_store()).filter_map(|entry| entry.sha256).collect()
+    /// Every drop with these bytes, whatever its feed.
+    pub fn with_hash(&self, hash: ContentHash) -> impl Iterator<Item = &LedgerEntry> {
+        let drops = self.feeds.values().flat_map(|feed| feed.drops.values().flatten());
+        drops.filter(move |entry| entry.sha256 == Some(hash))
     }
 }

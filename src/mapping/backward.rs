@@ -1,9 +1,12 @@
-//! A payload becomes the group of records that it was made from.
+//! A payload becomes the group of records that it was made from. The payload is read once, as text, straight into the
+//! records: neither a document nor a value is built.
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
 use std::fmt;
 
-use serde_json::{Map, Value};
+use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::Value;
+use serde_json::value::RawValue;
 
 use super::{EventPlan, Mapping, Source, ValuePlan};
 use crate::layout::{Layout, Record};
@@ -23,140 +26,366 @@ impl fmt::Display for BackwardError {
     }
 }
 
-type Texts = BTreeMap<usize, String>;
+impl std::error::Error for BackwardError {}
 
-#[derive(Default)]
-struct Found {
-    lead: Texts,
-    members: Vec<(usize, Texts)>,
+/// The records of one event, as buffers that are used again.
+#[derive(Debug, Default)]
+pub struct CarriedRecords {
+    records: Vec<Record>,
+    used: usize,
+    error: Option<BackwardError>,
 }
 
-impl Mapping {
-    /// The records that an event of this type was made from: the lead record and its members.
+impl CarriedRecords {
+    /// The lead record, then its members, in the order of the payload.
+    #[must_use]
+    pub fn records(&self) -> &[Record] {
+        &self.records[..self.used]
+    }
+
+    /// Reads the records that an event of this plan was made from.
     ///
-    /// Fields that the event does not carry are absent, constants have their value.
+    /// Fields that the event does not carry are absent, or what they are where nobody says anything: constants have
+    /// their value, a mandatory text is empty.
     ///
     /// # Errors
-    /// When the payload does not have the declared form.
-    pub fn records(&self, layout: &Layout, plan: &EventPlan, data: &Value) -> Result<Vec<Record>, BackwardError> {
-        let mut found = Found::default();
-        read_object(&plan.data, data, "", None, &mut found)?;
-        let mut records = vec![build(layout, plan.record, &found.lead)];
-        records.extend(found.members.iter().map(|(record, texts)| build(layout, *record, texts)));
-        Ok(records)
+    /// When the payload is no JSON, or does not have the declared form.
+    pub fn read(&mut self, layout: &Layout, plan: &EventPlan, data: &[u8]) -> Result<(), BackwardError> {
+        self.used = 0;
+        self.error = None;
+        self.begin(layout, plan.record);
+        let mut payload = serde_json::Deserializer::from_slice(data);
+        let mut reading = Reading { layout, found: self };
+        let read = ObjectSeed { reading: &mut reading, members: &plan.data, record: 0 }.deserialize(&mut payload);
+        let read = read.and_then(|()| payload.end());
+        if let Err(error) = read {
+            let told = self.error.take();
+            return Err(told.unwrap_or_else(|| wrong(&error.to_string())));
+        }
+        self.records[..self.used].iter_mut().for_each(|record| record.fill_defaults(layout));
+        Ok(())
+    }
+
+    /// Reads the records that an event of this type was made from: by the first of its plans that could have made it.
+    ///
+    /// # Errors
+    /// When none could; that of the last plan of the type.
+    pub fn read_event(
+        &mut self,
+        layout: &Layout,
+        mapping: &Mapping,
+        event_type: &str,
+        data: &[u8],
+    ) -> Result<(), BackwardError> {
+        let mut last = wrong(&format!("no event of type `{event_type}` is declared"));
+        for plan in mapping.events().iter().filter(|plan| plan.event_type == event_type) {
+            match self.read(layout, plan, data) {
+                Ok(()) if plan.could_make(&self.records[0]) => return Ok(()),
+                Ok(()) => last = wrong("the condition of the event does not hold"),
+                Err(error) => last = error,
+            }
+        }
+        self.used = 0;
+        Err(last)
+    }
+
+    fn begin(&mut self, layout: &Layout, record_type: usize) -> usize {
+        if self.used == self.records.len() {
+            self.records.push(Record::default());
+        }
+        let record = &mut self.records[self.used];
+        record.rebuild(record_type);
+        record.resize(layout.record_types()[record_type].fields.len());
+        self.used += 1;
+        self.used - 1
     }
 }
 
-fn build(layout: &Layout, record_type: usize, texts: &Texts) -> Record {
-    let mut record = Record::build(record_type);
-    for (index, field) in layout.record_types()[record_type].fields.iter().enumerate() {
-        record.push(texts.get(&index).map(String::as_str).or(field.default_value()));
+impl EventPlan {
+    /// Whether its condition holds for a lead record.
+    fn could_make(&self, lead: &Record) -> bool {
+        self.when.as_ref().is_none_or(|(field, is)| {
+            let text = lead.get(*field).unwrap_or("");
+            is.iter().any(|wanted| wanted == text)
+        })
     }
-    record
 }
 
-fn read_object(
-    plan: &[(String, ValuePlan)],
-    data: &Value,
-    pointer: &str,
-    member: Option<usize>,
-    found: &mut Found,
-) -> Result<(), BackwardError> {
-    let empty = Map::new();
-    let object = match data {
-        Value::Null => &empty,
-        Value::Object(object) => object,
-        _ => return Err(wrong(pointer, "an object is wanted")),
-    };
-    for (name, value) in plan {
-        read_value(value, object.get(name).unwrap_or(&Value::Null), &format!("{pointer}/{name}"), member, found)?;
-    }
-    Ok(())
+struct Reading<'r> {
+    layout: &'r Layout,
+    found: &'r mut CarriedRecords,
 }
 
-fn read_value(
-    plan: &ValuePlan,
-    data: &Value,
-    pointer: &str,
-    member: Option<usize>,
-    found: &mut Found,
-) -> Result<(), BackwardError> {
-    match plan {
-        ValuePlan::Field { source, .. } => {
-            if let Some(text) = text(data, pointer)? {
-                keep(*source, &text, pointer, member, found)?;
-            }
+impl Reading<'_> {
+    /// Keeps the text of a field of the record at hand.
+    fn keep(&mut self, source: Source, record: usize, text: &str) -> Result<(), BackwardError> {
+        let (record, field) = match source {
+            Source::Lead(field) => (0, field),
+            Source::Member(field) => (record, field),
+            // Header, trailer and the file's name travel in the manifest.
+            _ => return Ok(()),
+        };
+        let record = &mut self.found.records[record];
+        if record.get(field).is_some_and(|other| other != text) {
+            return Err(wrong("another property gives the same field another value"));
         }
-        ValuePlan::Codes { source, codes } => {
-            if let Some(in_event) = text(data, pointer)? {
-                let code = codes.iter().find(|(_, event)| *event == in_event);
-                let (in_file, _) = code.ok_or_else(|| wrong(pointer, "the value is not in the code table"))?;
-                keep(*source, in_file, pointer, member, found)?;
-            }
+        record.set(field, text);
+        Ok(())
+    }
+
+    /// Adds what leads to an error to it, from within outwards.
+    #[cold]
+    fn within(&mut self, step: &dyn fmt::Display, told: &dyn fmt::Display) {
+        let error = self.found.error.get_or_insert_with(|| wrong(&told.to_string()));
+        error.pointer.insert_str(0, &format!("/{step}"));
+    }
+
+    fn fail<E: serde::de::Error>(&mut self, error: BackwardError) -> E {
+        let message = error.message.clone();
+        self.found.error.get_or_insert(error);
+        E::custom(message)
+    }
+}
+
+fn wrong(message: &str) -> BackwardError {
+    BackwardError { pointer: String::new(), message: message.to_owned() }
+}
+
+/// Reads an object; null is one without properties.
+struct ObjectSeed<'s, 'r> {
+    reading: &'s mut Reading<'r>,
+    members: &'s [(String, ValuePlan)],
+    record: usize,
+}
+
+impl<'de> DeserializeSeed<'de> for ObjectSeed<'_, '_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for ObjectSeed<'_, '_> {
+    type Value = ();
+
+    fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("an object")
+    }
+
+    fn visit_unit<E>(self) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        let Self { reading, members, record } = self;
+        // Properties mostly come as they are declared.
+        let mut next = 0;
+        while let Some(found) = map.next_key_seed(NameSeed { members, next })? {
+            let Some(index) = found else {
+                map.next_value::<IgnoredAny>()?;
+                continue;
+            };
+            next = index + 1;
+            let (name, plan) = &members[index];
+            let value = map.next_value_seed(ValueSeed { reading, plan, record });
+            value.inspect_err(|error| reading.within(name, error))?;
         }
-        ValuePlan::Constant(value) if data == value => {}
-        ValuePlan::Constant(value) => {
-            return Err(wrong(pointer, &format!("{value} is wanted: the mapping has no field for it")));
+        Ok(())
+    }
+}
+
+/// Reads the name of a property: which of the declared ones it is, if any.
+struct NameSeed<'s> {
+    members: &'s [(String, ValuePlan)],
+    next: usize,
+}
+
+impl<'de> DeserializeSeed<'de> for NameSeed<'_> {
+    type Value = Option<usize>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Option<usize>, D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl Visitor<'_> for NameSeed<'_> {
+    type Value = Option<usize>;
+
+    fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("a name")
+    }
+
+    fn visit_str<E>(self, name: &str) -> Result<Option<usize>, E> {
+        if self.members.get(self.next).is_some_and(|(known, _)| known == name) {
+            return Ok(Some(self.next));
         }
-        ValuePlan::Object(members) => read_object(members, data, pointer, member, found)?,
-        ValuePlan::Array(plans) => {
-            let elements = elements(data, pointer)?;
-            if elements.len() > plans.len() {
-                return Err(wrong(pointer, &format!("at most {} elements have a place in the file", plans.len())));
+        Ok(self.members.iter().position(|(known, _)| known == name))
+    }
+}
+
+/// Reads one value by its plan.
+struct ValueSeed<'s, 'r> {
+    reading: &'s mut Reading<'r>,
+    plan: &'s ValuePlan,
+    record: usize,
+}
+
+impl<'de> DeserializeSeed<'de> for ValueSeed<'_, '_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        let Self { reading, plan, record } = self;
+        match plan {
+            // As it is written: a number may be longer than any that a machine counts with.
+            ValuePlan::Field { source, number: true } => {
+                let raw = <&RawValue>::deserialize(deserializer)?.get();
+                match bare(raw)? {
+                    None => Ok(()),
+                    Some(text) => reading.keep(*source, record, &text).map_err(|error| reading.fail(error)),
+                }
             }
-            for (index, plan) in plans.iter().enumerate() {
-                let element = elements.get(index).unwrap_or(&Value::Null);
-                read_value(plan, element, &format!("{pointer}/{index}"), member, found)?;
+            ValuePlan::Field { source, .. } => {
+                deserializer.deserialize_any(TextSeed { reading, record, source: *source, codes: None })
             }
-        }
-        ValuePlan::Each { record, data: plan } => {
-            for (index, element) in elements(data, pointer)?.iter().enumerate() {
-                found.members.push((*record, Texts::new()));
-                let member = Some(found.members.len() - 1);
-                read_object(plan, element, &format!("{pointer}/{index}"), member, found)?;
+            ValuePlan::Codes { source, codes } => {
+                deserializer.deserialize_any(TextSeed { reading, record, source: *source, codes: Some(codes) })
+            }
+            ValuePlan::Constant(expected) => {
+                let found = Value::deserialize(deserializer)?;
+                if found == *expected {
+                    return Ok(());
+                }
+                let message = format!("{expected} is wanted: the mapping has no field for it");
+                Err(reading.fail(wrong(&message)))
+            }
+            ValuePlan::Object(members) => ObjectSeed { reading, members, record }.deserialize(deserializer),
+            ValuePlan::Array(_) | ValuePlan::Each { .. } => {
+                deserializer.deserialize_any(ListSeed { reading, plan, record })
             }
         }
     }
-    Ok(())
 }
 
-fn keep(
+/// A number or a truth value as it is written, the content of a text, or nothing for null.
+fn bare<E: serde::de::Error>(raw: &str) -> Result<Option<Cow<'_, str>>, E> {
+    match raw.as_bytes().first() {
+        Some(b'n') => Ok(None),
+        Some(b'"') => serde_json::from_str(raw).map(Some).map_err(E::custom),
+        Some(b'{' | b'[') => Err(E::custom("a text or a number is wanted")),
+        _ => Ok(Some(Cow::Borrowed(raw))),
+    }
+}
+
+/// Reads a text, by a code table where there is one.
+struct TextSeed<'s, 'r> {
+    reading: &'s mut Reading<'r>,
+    record: usize,
     source: Source,
-    text: &str,
-    pointer: &str,
-    member: Option<usize>,
-    found: &mut Found,
-) -> Result<(), BackwardError> {
-    let texts = match (source, member.and_then(|index| found.members.get_mut(index))) {
-        (Source::Lead(_), _) => &mut found.lead,
-        (Source::Member(_), Some((_, texts))) => texts,
-        // Header, trailer and the file's name travel in the manifest.
-        _ => return Ok(()),
-    };
-    let (Source::Lead(field) | Source::Member(field)) = source else { return Ok(()) };
-    match texts.insert(field, text.to_owned()) {
-        Some(other) if other != text => Err(wrong(pointer, "another property gives the same field another value")),
-        _ => Ok(()),
+    codes: Option<&'s [(String, String)]>,
+}
+
+impl TextSeed<'_, '_> {
+    fn keep<E: serde::de::Error>(self, text: &str) -> Result<(), E> {
+        let in_file = match self.codes {
+            None => text,
+            Some(codes) => match codes.iter().find(|(_, in_event)| in_event == text) {
+                Some((in_file, _)) => in_file,
+                None => return Err(self.reading.fail(wrong("the value is not in the code table"))),
+            },
+        };
+        let kept = self.reading.keep(self.source, self.record, in_file);
+        kept.map_err(|error| self.reading.fail(error))
     }
 }
 
-fn text(data: &Value, pointer: &str) -> Result<Option<String>, BackwardError> {
-    match data {
-        Value::Null => Ok(None),
-        Value::String(text) => Ok(Some(text.clone())),
-        Value::Number(number) => Ok(Some(number.to_string())),
-        _ => Err(wrong(pointer, "a text or a number is wanted")),
+impl<'de> Visitor<'de> for TextSeed<'_, '_> {
+    type Value = ();
+
+    fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("a text or a number")
+    }
+
+    fn visit_unit<E>(self) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<(), E> {
+        self.keep(text)
+    }
+
+    fn visit_u64<E: serde::de::Error>(self, number: u64) -> Result<(), E> {
+        self.keep(&number.to_string())
+    }
+
+    fn visit_i64<E: serde::de::Error>(self, number: i64) -> Result<(), E> {
+        self.keep(&number.to_string())
+    }
+
+    fn visit_bool<E: serde::de::Error>(self, flag: bool) -> Result<(), E> {
+        self.keep(if flag { "true" } else { "false" })
     }
 }
 
-fn elements<'a>(data: &'a Value, pointer: &str) -> Result<&'a [Value], BackwardError> {
-    match data {
-        Value::Null => Ok(&[]),
-        Value::Array(elements) => Ok(elements),
-        _ => Err(wrong(pointer, "an array is wanted")),
+/// Reads an array: of declared elements, or one element for each member record.
+struct ListSeed<'s, 'r> {
+    reading: &'s mut Reading<'r>,
+    plan: &'s ValuePlan,
+    record: usize,
+}
+
+impl<'de> Visitor<'de> for ListSeed<'_, '_> {
+    type Value = ();
+
+    fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("an array")
+    }
+
+    fn visit_unit<E>(self) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
+        let Self { reading, plan, record } = self;
+        let mut index = 0;
+        loop {
+            let more = match plan {
+                ValuePlan::Each { record: member, data } => {
+                    list.next_element_seed(MemberSeed { reading, record_type: *member, data })
+                }
+                ValuePlan::Array(plans) => match plans.get(index) {
+                    Some(plan) => list.next_element_seed(ValueSeed { reading, plan, record }),
+                    None => match list.next_element::<IgnoredAny>()? {
+                        None => Ok(None),
+                        Some(_) => {
+                            let message = format!("at most {} elements have a place in the file", plans.len());
+                            return Err(reading.fail(wrong(&message)));
+                        }
+                    },
+                },
+                _ => Err(A::Error::custom("no list is declared here")),
+            };
+            if more.inspect_err(|error| reading.within(&index, error))?.is_none() {
+                return Ok(());
+            }
+            index += 1;
+        }
     }
 }
 
-fn wrong(pointer: &str, message: &str) -> BackwardError {
-    BackwardError { pointer: pointer.to_owned(), message: message.to_owned() }
+/// Reads the object of one member record.
+struct MemberSeed<'s, 'r> {
+    reading: &'s mut Reading<'r>,
+    record_type: usize,
+    data: &'s [(String, ValuePlan)],
+}
+
+impl<'de> DeserializeSeed<'de> for MemberSeed<'_, '_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        let Self { reading, record_type, data } = self;
+        let record = reading.found.begin(reading.layout, record_type);
+        ObjectSeed { reading, members: data, record }.deserialize(deserializer)
+    }
 }

@@ -36,13 +36,24 @@ pub struct ForwardError {
     pub member: Option<usize>,
     /// The field of that record, where one is at fault.
     pub field: Option<usize>,
-    /// What is wrong.
+    /// What is wrong, without any value.
     pub message: String,
+    /// The value that is at fault, to be shown where the field is not masked.
+    pub value: Option<String>,
 }
 
 impl fmt::Display for ForwardError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str(&self.message)
+        out.write_str(&self.message)?;
+        self.value.as_ref().map_or(Ok(()), |value| write!(out, ": {value:?}"))
+    }
+}
+
+impl ForwardError {
+    /// The same, without the value.
+    #[must_use]
+    pub fn masked(self) -> Self {
+        Self { value: None, ..self }
     }
 }
 
@@ -72,7 +83,8 @@ impl Mapping {
             Some((field, text)) => Err(ForwardError {
                 member: None,
                 field: Some(field),
-                message: format!("no event is declared for the value `{text}`"),
+                message: "no event is declared for the value".to_owned(),
+                value: Some(text.to_owned()),
             }),
         }
     }
@@ -104,6 +116,7 @@ impl Mapping {
             member: None,
             field: Some(plan.key),
             message: "the business key is blank".to_owned(),
+            value: None,
         })
     }
 
@@ -117,7 +130,7 @@ impl Mapping {
         around: Surroundings<'_>,
     ) -> Result<BusinessDate, ForwardError> {
         let field = if let Source::Lead(field) = plan.business_date { Some(field) } else { None };
-        let error = |message: &str| ForwardError { member: None, field, message: message.to_owned() };
+        let error = |message: &str| ForwardError { member: None, field, message: message.to_owned(), value: None };
         let lead = group.lead().ok_or_else(|| error("there is no lead record"))?;
         let text =
             text_of(plan.business_date, lead, None, around).ok_or_else(|| error("the business date is blank"))?;
@@ -260,7 +273,8 @@ impl DataWriter<'_> {
                     Source::Lead(field) | Source::Member(field) => Some(field),
                     _ => None,
                 },
-                message: format!("`{text}` is not in the code table"),
+                message: "the value is not in the code table".to_owned(),
+                value: Some(text.to_owned()),
             }),
         }
     }

@@ -1,7 +1,7 @@
 //! Records become events, and events become records again. Pure: no file, clock, broker or configuration.
 //!
 //! A mapping is declared ([`spec`]), compiled once against a layout ([`Mapping::compile`]), and then used in both
-//! directions: [`Mapping::write_data`] makes a payload of a group of records, [`Mapping::records`] makes the group again.
+//! directions: [`Mapping::write_data`] makes a payload of a group of records, [`CarriedRecords`] makes the group again.
 
 mod backward;
 mod compile;
@@ -10,7 +10,7 @@ mod group;
 mod schema;
 pub mod spec;
 
-pub use backward::BackwardError;
+pub use backward::{BackwardError, CarriedRecords};
 pub use forward::{FileNaming, ForwardError, Surroundings};
 pub use group::Group;
 pub use schema::{EventSchema, SchemaProblem};
@@ -89,6 +89,12 @@ impl Mapping {
     #[must_use]
     pub fn record_use(&self, record_type: usize) -> &RecordUse {
         self.uses.get(record_type).unwrap_or(&RecordUse::Ignored)
+    }
+
+    /// Some records belong to the event of another.
+    #[must_use]
+    pub fn has_members(&self) -> bool {
+        self.uses.iter().any(|record_use| matches!(record_use, RecordUse::Member(_)))
     }
 
     /// Some event carries a field of the trailer, so that the file has to be read to its end before the first event

@@ -40,14 +40,15 @@ impl EventSchema {
         &self.id
     }
 
-    /// Holds a payload against the schema.
+    /// Holds a payload against the schema. `masked`: no value may be shown.
     ///
     /// # Errors
     /// The first thing that the schema refuses.
-    pub fn validate(&self, data: &Value) -> Result<(), SchemaProblem> {
-        self.validator
-            .validate(data)
-            .map_err(|error| SchemaProblem { pointer: error.instance_path().to_string(), message: error.to_string() })
+    pub fn validate(&self, data: &Value, masked: bool) -> Result<(), SchemaProblem> {
+        self.validator.validate(data).map_err(|error| SchemaProblem {
+            pointer: error.instance_path().to_string(),
+            message: if masked { error.masked().to_string() } else { error.to_string() },
+        })
     }
 }
 

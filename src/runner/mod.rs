@@ -15,12 +15,12 @@ use dropbridge_port::{ErrorKind, PortError, Share};
 use serde::Serialize;
 use tokio::sync::{Semaphore, mpsc};
 
+use crate::inbound::keeping::KeepRules;
 use crate::inbound::prepare::{HoldLimits, Prepared};
 use crate::inbound::publish::Publisher;
 use crate::inbound::scan::Scanner;
 use crate::inbound::slot::Slot;
 use crate::inbound::tally::Tally;
-use crate::ledger::replay::ControlState;
 use crate::stop::Backoff;
 use crate::wiring::Bridge;
 
@@ -150,9 +150,9 @@ fn hold(bridge: &Arc<Bridge>, options: RunOptions) -> anyhow::Result<RunSummary>
     if let (None, Some(genesis)) = (&witness, &control.genesis) {
         write_witness(&bridge.settings.state, &genesis.id)?;
     }
-    store.sweep(&needed(&context.ledger().stored_hashes(), &control))?;
     let sizes = bridge.settings.transaction;
-    let publisher = Publisher::new(slot, Arc::clone(&store), sizes);
+    let mut publisher = Publisher::new(slot, Arc::clone(&store), sizes, KeepRules::new(&bridge.settings));
+    publisher.clear_up(&control.requests)?;
     let limits = publisher.hold_limits();
     if options.requests_only {
         return Ok(RunSummary { tally: publisher::serve_requests(publisher, bridge, &control)?, feeds: Vec::new() });
@@ -193,17 +193,6 @@ fn hold(bridge: &Arc<Bridge>, options: RunOptions) -> anyhow::Result<RunSummary>
         .map(|worker| worker.join().map_err(|_| anyhow::anyhow!("a feed's thread panicked: this is a bug")))
         .collect::<anyhow::Result<Vec<FeedReport>>>()?;
     Ok(RunSummary { tally: published?, feeds })
-}
-
-/// Bytes in the store that somebody still needs: by the ledger, or for a request not yet done.
-fn needed(stored: &[crate::domain::ContentHash], control: &ControlState) -> Vec<crate::domain::ContentHash> {
-    use crate::ledger::control::RequestAction;
-    let mut needed = stored.to_vec();
-    needed.extend(control.requests.values().filter_map(|request| match request.action {
-        RequestAction::Ingest { sha256, .. } | RequestAction::Retry { sha256, .. } => Some(sha256),
-        RequestAction::Discard { .. } => None,
-    }));
-    needed
 }
 
 /// A scanner over a feed's share.

@@ -68,6 +68,7 @@ fn publish_until_end(
                     break;
                 }
                 idle_rounds += 1;
+                publisher.purge_if_due()?;
                 if until_idle {
                     publisher.finish_deferred()?;
                 } else {

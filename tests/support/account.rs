@@ -1,7 +1,6 @@
 //! What was put into an inbox, and what has to come of it.
 
 use std::collections::BTreeMap;
-use std::fs;
 
 use super::{Site, order_name, orders};
 
@@ -124,9 +123,9 @@ impl Account {
         assert_eq!(found, expected, "{:?}, {moment}: each bad file is rejected once", site.log);
         for reject in &rejects {
             let (path, hash) = (reject["entry"]["path"].as_str().unwrap(), reject["sha256"].as_str().unwrap());
-            let stored = fs::read(site.path("store/objects").join(&hash[..2]).join(hash));
+            let stored = site.stored(hash);
             let dropped = self.bad.iter().find(|(name, _)| name == path).map(|(_, bytes)| bytes.clone());
-            assert_eq!(stored.ok(), dropped, "{:?}, {moment}: the store has the bytes of {path}", site.log);
+            assert_eq!(stored, dropped, "{:?}, {moment}: the store has the bytes of {path}", site.log);
         }
     }
 }

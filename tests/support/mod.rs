@@ -60,6 +60,8 @@ pub struct Site {
 /// What a test wants of its feed; the rest is the simplest that works.
 #[derive(Clone, Debug)]
 pub struct FeedOptions {
+    /// Lines of `[store]` after its path.
+    pub store: String,
     /// Lines of the `[[feed]]` table after its fixed ones (`id`, `share`, `inbox`, `layout`).
     pub feed: String,
     /// Lines of `[feed.ready]`.
@@ -80,6 +82,7 @@ impl Default for FeedOptions {
             feed: "include = [\"ORD_{business_date:YYYYMMDD}_{sequence:4}.dat\"]\npoll_ms = 50".to_owned(),
             ready: "quiet_ms = 50".to_owned(),
             event: String::new(),
+            store: String::new(),
             transaction: String::new(),
             takeover_after_ms: 30_000,
             layout: ORDERS_LAYOUT.to_owned(),
@@ -147,12 +150,12 @@ impl Site {
             root.join("bridge.toml"),
             format!(
                 "departments = \"departments/*.toml\"\nlayouts = \"layouts/*.toml\"\n\
-                 [bridge]\nname = \"{name}\"\nstate = \"../state\"\n[store]\npath = \"../store\"\n\
+                 [bridge]\nname = \"{name}\"\nstate = \"../state\"\n[store]\npath = \"../store\"\n{}\n\
                  [log]\n{log}\n[topics]\nprefix = \"{}\"\npartitions = 3\n\
                  [transaction]\n{}\n[slot]\ntakeover_after_ms = {}\n\
                  [share.nas]\naddress = \"../share\"\n\
                  [event.OrderTaken]\nschema = \"schemas/OrderTaken.schema.json\"\n",
-                self.prefix, options.transaction, options.takeover_after_ms
+                options.store, self.prefix, options.transaction, options.takeover_after_ms
             ),
         )
         .unwrap();
@@ -270,6 +273,22 @@ impl Site {
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         let text = String::from_utf8(output.stdout).unwrap();
         text.lines().filter(|line| !line.is_empty()).map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    /// The bytes of an object in the store, whatever its form, read without the bridge.
+    pub fn stored(&self, hash: &str) -> Option<Vec<u8>> {
+        let path = self.path("store/objects").join(&hash[..2]).join(hash);
+        let compressed = fs::File::open(path.with_extension("zst"));
+        compressed.map_or_else(|_| fs::read(&path).ok(), |file| Some(zstd::decode_all(file).unwrap()))
+    }
+
+    /// The objects in the store.
+    pub fn objects(&self) -> Vec<PathBuf> {
+        let directories = fs::read_dir(self.path("store/objects")).unwrap();
+        directories
+            .flat_map(|directory| fs::read_dir(directory.unwrap().path()).unwrap())
+            .map(|file| file.unwrap().path())
+            .collect()
     }
 
     /// Order numbers of the committed events, sorted: what went in has to come out, each once.

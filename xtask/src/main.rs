@@ -1,5 +1,6 @@
 //! The project's own tooling: `cargo xtask <command>`.
 
+mod bench;
 mod cargo_test;
 mod certificates;
 mod interrupt;
@@ -37,11 +38,22 @@ enum Command {
     Licences,
     /// Breaks the bridge in three ways, and checks that a test notices each
     Sabotage,
+    /// Measures something against something else, in one run
+    Bench {
+        #[command(subcommand)]
+        what: Benchmark,
+    },
     /// Starts, stops or shows a real Apache Kafka for tests
     Kafka {
         #[command(subcommand)]
         action: KafkaAction,
     },
+}
+
+#[derive(Subcommand)]
+enum Benchmark {
+    /// Parsing, proving and rendering, against the loop of the csv crate and against sha256sum
+    Layouts,
 }
 
 #[derive(Subcommand)]
@@ -94,6 +106,7 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Test { filter } => test::run(filter.as_deref()),
         Command::Licences => licences::run(),
         Command::Sabotage => sabotage::run(),
+        Command::Bench { what: Benchmark::Layouts } => bench::run("layouts"),
         Command::Kafka { action } => kafka(action),
     }
 }

@@ -46,11 +46,15 @@ pub enum Failpoint {
     QuarantineStored,
     /// The ledger knows of the quarantine.
     Quarantined,
+    /// An object of the store that nothing needs any more is about to be removed.
+    PurgeBegun,
+    /// The object is gone.
+    Purged,
 }
 
 impl Failpoint {
     /// Every point, in the order of a file's way.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 19] = [
         Self::EntryOpened,
         Self::Captured,
         Self::StoreBegun,
@@ -68,6 +72,8 @@ impl Failpoint {
         Self::Disposed,
         Self::QuarantineStored,
         Self::Quarantined,
+        Self::PurgeBegun,
+        Self::Purged,
     ];
 
     /// Its name in `DROPBRIDGE_FAILPOINT`.
@@ -91,6 +97,8 @@ impl Failpoint {
             Self::Disposed => "disposed",
             Self::QuarantineStored => "quarantine_stored",
             Self::Quarantined => "quarantined",
+            Self::PurgeBegun => "purge_begun",
+            Self::Purged => "purged",
         }
     }
 }

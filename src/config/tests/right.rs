@@ -7,12 +7,13 @@ use serde_json::json;
 
 use super::example::{BRIDGE_FILE, DEPARTMENT_FILE, Example};
 use crate::capture::readiness::ChecksumAlgorithm;
+use crate::capture::{Compression, StoreOptions};
 use crate::config::problems::Gathered;
 use crate::config::section::Source;
 use crate::config::settings::LogSettings;
-use crate::config::{layout, load};
-use crate::domain::policy::{Corrections, Repeat, SequenceReset};
-use crate::layout::spec::{Align, Encoding, FieldKind, KindSpec, Presence, Terminator};
+use crate::config::{layout, layout_file, layout_from_text, load};
+use crate::domain::policy::{Corrections, KeepCaptures, Repeat, Retention, SequenceReset};
+use crate::layout::spec::{Align, Encoding, FixedWidthSpec, KindSpec, Presence, Setting, Terminator};
 use crate::mapping::spec::{FieldRef, ValueSpec};
 
 fn field(record: &str, field: &str) -> FieldRef {
@@ -63,6 +64,30 @@ fn what_is_not_stated_has_its_default() {
     example.replace(DEPARTMENT_FILE, "recursive = false\n", "");
     let default = example.load().unwrap_or_else(|problems| panic!("{problems}"));
     assert_eq!(format!("{stated:?}"), format!("{default:?}"));
+}
+
+#[test]
+fn a_feed_says_what_the_store_keeps_of_it() {
+    let example = Example::new();
+    let settings = example.load().unwrap_or_else(|problems| panic!("{problems}"));
+    assert_eq!(settings.store.options, StoreOptions { compression: Compression::Zstd, quota: None });
+    assert_eq!(settings.store.retention, Retention::default());
+    assert_eq!(settings.feeds[0].keep_captures, KeepCaptures::Unproven);
+    assert_eq!((settings.feeds[0].store_quota, settings.feeds[0].retention), (None, Retention::default()));
+
+    let store = "path = \"../var/store\"\ncompression = \"none\"\nquota = \"50 GiB\"\n\
+                 retention = { kept = \"30 days\", discarded = \"12 hours\" }";
+    example.replace(BRIDGE_FILE, "path = \"../var/store\"", store);
+    let feed = "keep_captures = \"unproven\"\nstore_quota = \"20 MiB\"\nretention = { kept = \"400 days\" }";
+    example.replace(DEPARTMENT_FILE, "poll_ms = 1000", feed);
+    let settings = example.load().unwrap_or_else(|problems| panic!("{problems}"));
+    let hours = |hours: u64| Duration::from_secs(hours * 3600);
+    let all = Retention { kept: hours(30 * 24), discarded: hours(12), abandoned: hours(90 * 24) };
+    assert_eq!(settings.store.options, StoreOptions { compression: Compression::None, quota: Some(50 << 30) });
+    assert_eq!(settings.store.retention, all);
+    assert_eq!(settings.feeds[0].keep_captures, KeepCaptures::Unproven);
+    assert_eq!(settings.feeds[0].store_quota, Some(20 << 20));
+    assert_eq!(settings.feeds[0].retention, Retention { kept: hours(400 * 24), ..all });
 }
 
 #[test]
@@ -179,13 +204,37 @@ fn a_fixed_width_layout_is_read() {
     assert!(gathered.is_empty(), "{}", gathered.into_problems());
     let spec = stated.unwrap().spec;
     assert_eq!(name.as_deref(), Some("wide"));
-    assert_eq!(spec.kind, KindSpec::FixedWidth { record_bytes: Some(12) });
+    assert_eq!(spec.kind, KindSpec::FixedWidth(FixedWidthSpec { record_bytes: Some(12), ..FixedWidthSpec::default() }));
     assert_eq!((spec.encoding, spec.terminator), (Encoding::Cp1252, Terminator::CrLf));
     assert_eq!((spec.final_terminator, spec.byte_order_mark), (Presence::Optional, Presence::Absent));
     assert_eq!((spec.version, spec.max_record_bytes), (2, 1 << 20));
     let [amount, day] = &spec.records[0].fields[..] else { panic!("{:?}", spec.records) };
-    assert_eq!(amount.kind, FieldKind::Decimal { scale: 2, implied: true, point: b'.' });
+    assert_eq!(amount.type_word, "decimal");
+    assert_eq!((&amount.settings["scale"], &amount.settings["implied"]), (&Setting::Number(2), &Setting::Flag(true)));
     assert_eq!((amount.start, amount.width, amount.pad, amount.align), (Some(1), Some(6), Some(b'0'), None));
-    assert_eq!(day.kind, FieldKind::Date { format: "YYMMDD".to_owned(), pivot: 70 });
+    assert_eq!((day.type_word.as_str(), &day.settings["format"]), ("date", &Setting::from("YYMMDD")));
     assert_eq!((day.align, day.optional, amount.optional), (Some(Align::Left), true, false));
+}
+
+#[test]
+fn a_layout_can_be_read_alone() {
+    let example = Example::new();
+    let path = example.path("layouts/public-works-bids.toml");
+    let layout = layout_file(&path).unwrap_or_else(|problems| panic!("{problems}"));
+    assert_eq!(layout.name(), "public-works-bids");
+    let text = std::fs::read_to_string(&path).unwrap();
+    assert_eq!(layout_from_text("public-works-bids.toml", &text).unwrap().digest(), layout.digest());
+    for (name, text, key, line) in [
+        ("x.toml", &text[..], "name", Some(1)),
+        ("public-works-bids.toml", &text.replace("terminator = ", "teminator = "), "terminator", None),
+        ("public-works-bids.toml", "name = ", "", Some(1)),
+    ] {
+        let problems = layout_from_text(name, text).unwrap_err();
+        let problem = problems.as_slice().iter().find(|problem| problem.key == key);
+        let problem = problem.unwrap_or_else(|| panic!("{key:?} is not blamed:\n{problems}"));
+        assert!(line.is_none() || problem.line == line, "{problem}");
+        assert_eq!(problem.file, name);
+    }
+    let missing = layout_file(&example.path("layouts/nothing.toml")).unwrap_err();
+    assert!(missing.to_string().contains("nothing.toml"), "{missing}");
 }

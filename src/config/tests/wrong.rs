@@ -41,6 +41,11 @@ fn bridge() {
 }
 
 #[test]
+fn store() {
+    check(include_str!("wrong/store.txt"));
+}
+
+#[test]
 fn log() {
     check(include_str!("wrong/log.txt"));
 }

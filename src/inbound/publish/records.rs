@@ -28,9 +28,13 @@ impl Publisher {
         let mut manifest = self.manifest(file, ManifestStatus::Complete, *events, ranges.clone());
         manifest.file = Some(FileSummary::clone(summary));
         self.send_manifest(&manifest)?;
-        let (revision, supersedes) = (file.revision, file.supersedes);
-        let state = DropState::Published { records: *records, events: *events, revision, supersedes, ranges };
-        Ok(self.entry_of(file, state))
+        self.send_bad_records(file, summary)?;
+        Ok(self.entry_of(file, published(file, summary, *records, *events, ranges)))
+    }
+
+    /// One record in the topic of rejects for each bad record of a file that is published without them.
+    pub(in crate::inbound) fn send_bad_records(&mut self, file: &Prepared, summary: &FileSummary) -> Result<()> {
+        summary.rejects.iter().try_for_each(|reject| self.send_one_reject(file, reject))
     }
 
     pub(in crate::inbound) fn manifest(
@@ -75,6 +79,10 @@ impl Publisher {
             }
             _ => return Ok(()),
         };
+        self.send_one_reject(file, reject)
+    }
+
+    fn send_one_reject(&mut self, file: &Prepared, reject: &Reject) -> Result<()> {
         let record = RejectRecord {
             format: manifest::FORMAT,
             feed: file.plan.id(),
@@ -127,6 +135,25 @@ impl Publisher {
             repeats: 0,
             recorded_at: self.slot.context().clock.now(),
         }
+    }
+}
+
+/// The state of a file whose events are all committed.
+pub(in crate::inbound) fn published(
+    file: &Prepared,
+    summary: &FileSummary,
+    records: u64,
+    events: u64,
+    ranges: Vec<EventRange>,
+) -> DropState {
+    DropState::Published {
+        records,
+        events,
+        verdict: Some(summary.verdict),
+        rejects: summary.rejects.len() as u64,
+        revision: file.revision,
+        supersedes: file.supersedes,
+        ranges,
     }
 }
 

@@ -103,7 +103,9 @@ impl Scanner {
         };
         self.unreadable.remove(path);
         let gone = self.settler.is_gone(path);
+        let settings = Arc::clone(&self.plan.settings);
         let options = TakeOptions {
+            account: settings.account(),
             memory_bytes: self.memory_bytes,
             unchanged_since: if self.settler.demands_quiet() && lost.is_none() {
                 self.settler.stat(path)

@@ -24,8 +24,10 @@ pub(super) fn parse(layout: &Layout, bytes: &[u8]) -> Result<(Rows, FileFacts), 
         match parser.read(&mut record) {
             Ok(true) => {
                 let name = layout.record_types()[record.type_index()].name.clone();
+                let mut raw = record.raw().to_vec();
+                utf16::encode_since(layout.encoding, 0, &mut raw);
                 let bytes_of_record = &bytes[record.bytes().start as usize..record.bytes().end as usize];
-                assert_eq!(record.raw(), bytes_of_record, "a record's bytes stand where it says");
+                assert_eq!(raw, bytes_of_record, "a record's bytes stand where it says");
                 rows.push((name, (0..record.len()).map(|field| record.get(field).map(str::to_owned)).collect()));
             }
             Ok(false) => return Ok((rows, parser.facts().clone())),
@@ -37,6 +39,51 @@ pub(super) fn parse(layout: &Layout, bytes: &[u8]) -> Result<(Rows, FileFacts), 
             Err(ParseError::Io(error)) => panic!("{error}"),
         }
     }
+}
+
+/// A file that ends with a terminator, and has nothing beside its records.
+pub(super) const FINISHED: FileFrame = FileFrame {
+    byte_order_mark: false,
+    final_terminator: true,
+    terminators: Vec::new(),
+    column_names: None,
+    without_column_names: false,
+    kept_lines: Vec::new(),
+    end_padding: Vec::new(),
+};
+
+/// Proves a file, and writes it again from what its proof and its frame are after a way through JSON, as in a manifest.
+/// Answers with the exceptions and how the records came out.
+pub(super) fn assert_rebuilds(layout: &Layout, bytes: &[u8], verdict: Verdict) -> Proof {
+    let shown = bytes.escape_ascii().to_string();
+    let (proof, facts) = layout.prove(bytes).unwrap_or_else(|error| panic!("{shown}\n{error}"));
+    assert_eq!(proof.verdict, verdict, "{shown}\n{proof:#?}");
+    if verdict != Verdict::ReplayOnly {
+        let rebuilt = rebuild(layout, bytes, &proof, &facts).unwrap_or_else(|error| panic!("{shown}\n{error}"));
+        assert_eq!(rebuilt.escape_ascii().to_string(), shown, "{proof:#?}\n{:#?}", facts.frame);
+    }
+    proof
+}
+
+/// Writes a file again: its records from their canonical texts, the rest from frame and exceptions.
+pub(super) fn rebuild(layout: &Layout, bytes: &[u8], proof: &Proof, facts: &FileFacts) -> Result<Vec<u8>, RenderError> {
+    let frame: FileFrame = through_json(&facts.frame);
+    let exceptions: Vec<Exception> = through_json(&proof.exceptions);
+    let mut rebuilder = Rebuilder::new(layout, &frame, &exceptions);
+    let (mut parser, mut record, mut carried) = (Parser::new(layout, bytes), Record::new(), Record::new());
+    let mut out = Vec::new();
+    rebuilder.begin(&mut out);
+    while parser.read(&mut record).unwrap() {
+        carried.rebuild(record.type_index());
+        (0..record.len()).for_each(|field| carried.push(record.get(field)));
+        rebuilder.record(&carried, &mut out)?;
+    }
+    rebuilder.finish(&mut out);
+    Ok(out)
+}
+
+fn through_json<T: serde::Serialize + serde::de::DeserializeOwned>(value: &T) -> T {
+    serde_json::from_str(&serde_json::to_string(value).unwrap()).unwrap()
 }
 
 /// Writes a whole file of what was read.

@@ -29,7 +29,7 @@ fn only_a_whole_trailer_at_the_end_counts() {
 #[test]
 fn another_record_that_looks_like_it_does_not_count() {
     let layout = compiled(with(delimited(), |spec| {
-        spec.records.iter_mut().for_each(|record| record.fields[0].kind = text());
+        spec.records.iter_mut().for_each(|record| record.fields[0] = field("record_type", text()));
         spec.records[1].fields.remove(2);
     }));
     assert!(layout.ends_with_trailer(b"T|1|0.00\n"));

@@ -163,7 +163,7 @@ fn of_records_without_end() {
 fn a_layout_without_header_takes_an_empty_file() {
     let layout = compiled(single(text()));
     let (rows, facts) = parse(&layout, b"").unwrap();
-    assert_eq!((rows.len(), facts.records, facts.bytes, facts.final_terminator), (0, 0, 0, false));
+    assert_eq!((rows.len(), facts.records, facts.bytes, facts.frame.final_terminator), (0, 0, 0, false));
     let mark = parse(&layout, b"\n").unwrap_err();
     assert_eq!(mark.code, RejectCode::FieldCount, "a blank line is no record");
 }

@@ -21,7 +21,7 @@ fn each_problem_names_its_key() {
         (|spec| spec.discriminator = Some(DiscriminatorSpec::Column(0)), "discriminator.column"),
         (|spec| spec.discriminator = Some(DiscriminatorSpec::Column(3)), "record[1].field"),
         (|spec| spec.discriminator = Some(DiscriminatorSpec::Bytes { start: 1, width: 1 }), "discriminator.start"),
-        (|spec| spec.records[1].matches = None, "record[2].match"),
+        (|spec| (spec.records[1].matches, spec.records[2].matches) = (None, None), "record[3].match"),
         (|spec| spec.records[1].matches = Some("H".to_owned()), "record[2].match"),
         (|spec| spec.records[1].name = "header".to_owned(), "record[1].name"),
         (|spec| spec.records[0].name = "file".to_owned(), "record[1].name"),
@@ -39,21 +39,24 @@ fn each_problem_names_its_key() {
             },
             "record[2].field[3].pad",
         ),
-        (|spec| spec.records[0].fields[1].kind = date("YYYYMM"), "record[1].field[2].format"),
+        (|spec| spec.records[0].fields[1] = field("day", date("YYYYMM")), "record[1].field[2].format"),
         (|spec| spec.records[0].fields[1].width = Some(9), "record[1].field[2].width"),
-        (|spec| spec.records[1].fields[3].kind = decimal(39), "record[2].field[4].scale"),
+        (|spec| spec.records[1].fields[3] = field("amount", decimal(39)), "record[2].field[4].scale"),
         (|spec| spec.controls[0].equals.1 = "nothing".to_owned(), "control[1].equals"),
         (|spec| spec.controls[0].equals = ("bid".to_owned(), "number".to_owned()), "control[1].equals"),
         (|spec| spec.controls[1].equals.1 = "bids".to_owned(), "control[2].equals"),
         (|spec| spec.records[2].fields[1].optional = true, "control[1].equals"),
         (|spec| spec.controls[0].total = TotalSpec::Count(vec!["nothing".to_owned()]), "control[1].count"),
         (|spec| spec.controls[0].total = TotalSpec::Count(Vec::new()), "control[1].count"),
-        (|spec| spec.controls[0].total = TotalSpec::Sum("bid".to_owned(), "text".to_owned()), "control[1].sum"),
+        (|spec| spec.controls[0].total = sum("bid", "text"), "control[1].sum"),
     ];
     let fixed_changes: &[(Change, &str)] = &[
         (|spec| spec.byte_order_mark = Presence::Optional, "byte_order_mark"),
         (|spec| spec.max_record_bytes = 24, "max_record_bytes"),
-        (|spec| spec.kind = KindSpec::FixedWidth { record_bytes: Some(20) }, "record[2].field[4].width"),
+        (
+            |spec| spec.kind = KindSpec::FixedWidth(FixedWidthSpec { record_bytes: Some(20), ..Default::default() }),
+            "record[2].field[4].width",
+        ),
         (|spec| spec.discriminator = Some(DiscriminatorSpec::Column(1)), "discriminator.column"),
         (|spec| spec.discriminator = Some(DiscriminatorSpec::Bytes { start: 0, width: 1 }), "discriminator.start"),
         (|spec| spec.discriminator = Some(DiscriminatorSpec::Bytes { start: 15, width: 1 }), "record[2].field"),
@@ -63,13 +66,13 @@ fn each_problem_names_its_key() {
         (|spec| spec.records[1].fields[1].start = Some(0), "record[2].field[2].start"),
         (|spec| spec.records[1].fields[1].width = None, "record[2].field[2].width"),
         (|spec| spec.records[1].fields[1].width = Some(0), "record[2].field[2].width"),
-        (|spec| spec.records[1].fields[1].width = Some(usize::MAX), "record[2].field[3].start"),
+        (|spec| spec.records[1].fields[1].width = Some(usize::MAX), "record[2].field[2].width"),
         (|spec| spec.records[1].fields[1].start = Some(1), "record[2].field[2].start"),
         (|spec| spec.records[1].fields[1].pad = Some(b'1'), "record[2].field[2].pad"),
         (|spec| spec.records[1].fields[1].pad = Some(b'-'), "record[2].field[2].pad"),
         (|spec| spec.records[1].fields[1].align = Some(Align::Left), "record[2].field[2].pad"),
         (|spec| spec.records[1].fields[2].pad = Some(0), "record[2].field[3].pad"),
-        (|spec| spec.records[1].fields[0].kind = constant("long").kind, "record[2].field[1].value"),
+        (|spec| spec.records[1].fields[0] = at(1, 1, constant("long")), "record[2].field[1].value"),
     ];
     let table_changes: &[(Change, &str)] = &[
         (|spec| spec.discriminator = Some(DiscriminatorSpec::Column(1)), "delimited.column_names"),
@@ -96,26 +99,27 @@ fn each_problem_names_its_key() {
 #[test]
 fn delimiters_and_quotes_that_cannot_be() {
     let stated = |delimiter, quote, quoting| {
-        with(delimited(), |spec| spec.kind = KindSpec::Delimited { delimiter, quote, quoting, column_names: false })
+        let delimiter = String::from(delimiter);
+        let kind = DelimitedSpec { delimiter, quote, quoting, ..DelimitedSpec::default() };
+        with(delimited(), |spec| spec.kind = KindSpec::Delimited(kind))
     };
-    assert_eq!(keys(stated(b'\n', None, Quoting::None)), ["delimited.delimiter"]);
-    assert_eq!(keys(stated(0xFC, None, Quoting::None)), ["delimited.delimiter"]);
-    assert_eq!(keys(stated(b'|', Some(b'|'), Quoting::Minimal)), ["delimited.quote"]);
-    assert_eq!(keys(stated(b'|', None, Quoting::All)), ["delimited.quoting"]);
-    compiled(stated(1, None, Quoting::Minimal));
+    assert_eq!(keys(stated('\n', None, Quoting::None)), ["delimited.delimiter"]);
+    assert_eq!(keys(stated('\u{fc}', None, Quoting::None)), ["delimited.delimiter"]);
+    assert_eq!(keys(stated('|', Some(b'|'), Quoting::Minimal)), ["delimited.quote"]);
+    assert_eq!(keys(stated('|', None, Quoting::All)), ["delimited.quoting"]);
+    compiled(stated('\u{1}', None, Quoting::Minimal));
 }
 
 #[test]
 fn all_problems_come_at_once() {
     let spec = with(fixed_width(), |spec| {
         spec.name.clear();
-        spec.records[0].fields[1].kind = date("MMDD");
+        spec.records[0].fields[1].settings = date("MMDD").1;
         spec.records[1].fields[1].start = Some(0);
         spec.records[2].name = String::new();
     });
     let found = keys(spec);
-    for key in ["name", "record[1].field[2].format", "record[2].field[2].start", "record[3].name", "control[1].equals"]
-    {
+    for key in ["name", "record[1].field[2].format", "record[2].field[2].start", "record[3].name"] {
         assert!(found.iter().any(|found| found == key), "{key} is not among {found:?}");
     }
 }

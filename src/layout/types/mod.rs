@@ -130,8 +130,8 @@ pub(super) struct Stated<'s> {
     pub(super) pad: Option<u8>,
     /// The stated side.
     pub(super) align: Option<Align>,
-    /// A rendered value may be quoted, so that line breaks can stand in it.
-    pub(super) may_quote: bool,
+    /// A rendered value may be quoted or escaped, so that line breaks can stand in it.
+    pub(super) may_have_breaks: bool,
     /// How bytes are text.
     pub(super) encoding: Encoding,
 }
@@ -269,6 +269,16 @@ pub(super) trait Codec {
         None
     }
 
+    /// Written texts that stand for nothing at all; only a field that may be absent can have some.
+    fn absent_spellings(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// An empty text is a value of it, which a field has that is not optional and of which nothing is said.
+    fn may_be_empty(&self) -> bool {
+        false
+    }
+
     /// Blanks around a value mean nothing.
     fn ignores_blanks(&self) -> bool {
         true
@@ -323,6 +333,14 @@ macro_rules! field_types {
                 match self { $(Self::$codec(codec) => codec.fixed_value()),* }
             }
 
+            fn absent_spellings(&self) -> Vec<String> {
+                match self { $(Self::$codec(codec) => codec.absent_spellings()),* }
+            }
+
+            fn may_be_empty(&self) -> bool {
+                match self { $(Self::$codec(codec) => codec.may_be_empty()),* }
+            }
+
             #[inline]
             fn ignores_blanks(&self) -> bool {
                 match self { $(Self::$codec(codec) => codec.ignores_blanks()),* }
@@ -331,7 +349,34 @@ macro_rules! field_types {
     };
 }
 
+/// The padding of a type whose values have all one length.
+fn fixed_length_padding(stated: &Stated<'_>, takes: usize, noun: &str) -> Result<Option<Padding>, Problem> {
+    let width = stated.width.unwrap_or(0);
+    match stated.pad {
+        _ if width == takes => Ok(None),
+        Some(pad) if width > takes && !pad.is_ascii_alphanumeric() => {
+            Ok(Some(Padding { pad, align: stated.align.unwrap_or(Align::Left) }))
+        }
+        Some(_) if width > takes => Err(("pad", format!("could be part of the {noun}"))),
+        _ => Err(("width", format!("is {width}, a {noun} of this format takes {takes} bytes"))),
+    }
+}
+
+/// From this two-digit year on it is the 1900s, where nothing is stated.
+const PIVOT: u64 = 70;
+
+/// The two-digit year from which on it is the 1900s.
+fn pivot(stated: &Stated<'_>) -> Result<u32, Problem> {
+    match u32::try_from(stated.number("pivot").unwrap_or(PIVOT)) {
+        Ok(pivot @ 0..=100) => Ok(pivot),
+        _ => Err(("pivot", "is not between 0 and 100".to_owned())),
+    }
+}
+
 mod number;
+mod spellings;
+#[cfg(test)]
+mod testing;
 
 pub(super) use number::{from_units, units};
 
@@ -341,5 +386,9 @@ field_types! {
     Integer in integer,
     Decimal in decimal,
     Date in date,
+    Time in time,
+    Timestamp in timestamp,
+    Boolean in boolean,
+    Code in code,
     Constant in constant,
 }

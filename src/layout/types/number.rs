@@ -172,6 +172,13 @@ impl NumberFormat {
     fn parse_any(&self, written: &str, out: &mut String) -> Result<(), String> {
         let (negative, rest, punched) = self.take_sign(written)?;
         let (whole, fraction) = self.split(rest)?;
+        let behind_point = match punched {
+            Some((Punched::Last, _)) if self.point.is_some_and(|point| rest.contains(char::from(point))) => 1,
+            Some((Punched::Last, _)) if self.point.is_some() && self.scale.is_some() => {
+                return Err("has no point, the layout says that it has one".to_owned());
+            }
+            _ => 0,
+        };
         let from = out.len();
         if negative {
             out.push('-');
@@ -184,7 +191,7 @@ impl NumberFormat {
             Some((Punched::Last, digit)) => out.push(char::from(digit)),
             None => {}
         }
-        self.canonicalise(digits_from, fraction.len(), out)?;
+        self.canonicalise(digits_from, fraction.len() + behind_point, out)?;
         if negative && out.as_bytes()[digits_from..].iter().all(|byte| matches!(byte, b'0' | b'.')) {
             // A negative zero is zero; its spelling is an exception.
             out.remove(from);
@@ -193,7 +200,7 @@ impl NumberFormat {
     }
 
     /// Sign, what is left of the number, and a digit that the sign was in.
-    fn take_sign<'t>(&self, written: &'t str) -> Result<(bool, &'t str, Option<(Punched, u8)>), String> {
+    fn take_sign<'t>(&self, written: &'t str) -> Result<Unsigned<'t>, String> {
         let signed = |rest: Option<&'t str>| rest.map(|rest| (true, rest, None));
         let plus = |rest: Option<&'t str>| rest.map(|rest| (false, rest, None));
         let taken = match self.sign {
@@ -333,7 +340,7 @@ impl NumberFormat {
     fn push_grouped(&self, whole: &str, out: &mut String) {
         let Some(mark) = self.grouping else { return out.push_str(whole) };
         for (index, digit) in whole.chars().enumerate() {
-            if index > 0 && (whole.len() - index) % 3 == 0 {
+            if index > 0 && (whole.len() - index).is_multiple_of(3) {
                 out.push(char::from(mark));
             }
             out.push(digit);
@@ -366,6 +373,7 @@ enum Punched {
     Last,
 }
 
+/// Whether it is negative, what is left of the number, and a digit that the sign was in.
 type Unsigned<'t> = (bool, &'t str, Option<(Punched, u8)>);
 
 fn overpunched(written: &str, table: Overpunch, place: Punched) -> Result<Unsigned<'_>, String> {
@@ -494,6 +502,9 @@ mod tests {
             (signed(IMPLIED_FILLED, Sign::TrailingOverpunched(Overpunch::MicroFocus)), "0001250", "12.50"),
             (signed(IMPLIED_FILLED, Sign::TrailingOverpunched(Overpunch::MicroFocus)), "000125p", "-12.50"),
             (signed(FILLED, Sign::LeadingOverpunched(Overpunch::Ebcdic)), "J00012", "-100012"),
+            (signed(POINT, Sign::TrailingOverpunched(Overpunch::Ebcdic)), "1.2}", "-1.20"),
+            (signed(ANY, Sign::TrailingOverpunched(Overpunch::Ebcdic)), "1.2C", "1.23"),
+            (signed(ANY, Sign::TrailingOverpunched(Overpunch::Ebcdic)), "1L", "-13"),
             (signed(FILLED, Sign::LeadingOverpunched(Overpunch::Ebcdic)), "{00012", "12"),
         ] {
             let (mut parsed, mut back) = (String::new(), String::new());
@@ -558,6 +569,8 @@ mod tests {
             (signed(INTEGER, Sign::Parentheses), "(5", "is no number"),
             (signed(INTEGER, Sign::TrailingOverpunched(Overpunch::Ebcdic)), "12p", "digit and sign"),
             (signed(INTEGER, Sign::TrailingOverpunched(Overpunch::Ebcdic)), "1A2", "is no number"),
+            (signed(POINT, Sign::TrailingOverpunched(Overpunch::Ebcdic)), "12}", "no digits after a `.`"),
+            (signed(POINT, Sign::TrailingOverpunched(Overpunch::Ebcdic)), "}", "no point"),
             (signed(INTEGER, Sign::TrailingOverpunched(Overpunch::Ebcdic)), "", "no digits"),
             (signed(INTEGER, Sign::TrailingOverpunched(Overpunch::Ebcdic)), "1\u{e9}", "digit and sign"),
         ] {

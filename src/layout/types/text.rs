@@ -8,14 +8,14 @@ pub(super) const DEFINITION: Definition =
     Definition { word: "text", settings: &[], code: RejectCode::Text, compile };
 
 fn compile(stated: &Stated<'_>) -> Result<AnyCodec, Problem> {
-    Ok(Text { may_be_quoted: stated.may_quote }.into())
+    Ok(Text { may_have_breaks: stated.may_have_breaks }.into())
 }
 
 /// The codec.
 #[derive(Clone, Debug)]
 pub(in crate::layout) struct Text {
     /// Line breaks and tabs may stand in it.
-    may_be_quoted: bool,
+    may_have_breaks: bool,
 }
 
 impl Codec for Text {
@@ -38,9 +38,13 @@ impl Codec for Text {
 
     #[inline]
     fn render(&self, canonical: &str, out: &mut String) -> Result<(), String> {
-        refuse_controls(canonical, self.may_be_quoted)?;
+        refuse_controls(canonical, self.may_have_breaks)?;
         out.push_str(canonical);
         Ok(())
+    }
+
+    fn may_be_empty(&self) -> bool {
+        true
     }
 
     #[inline]

@@ -1,0 +1,363 @@
+//! What the store keeps for how long, and removing what nothing needs any more.
+//!
+//! Only the holder of the slot removes: it alone knows what is on its way and not yet in the ledger. Commands ask it.
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+
+use dropbridge_port::failpoint::Failpoint;
+use dropbridge_port::{ErrorKind, Result};
+
+use super::prepare::{Outcome, Prepared, pass};
+use super::publish::Publisher;
+use crate::capture::StoredObject;
+use crate::capture::store::LEFT_BEHIND_AGE;
+use crate::config::settings::Settings;
+use crate::domain::policy::{KeepCaptures, Retention, keeps_capture};
+use crate::domain::quantity::show_size;
+use crate::domain::{ContentHash, LogicalKey, Moment};
+use crate::layout::Verdict as RoundTrip;
+use crate::ledger::control::Request;
+use crate::ledger::replay::read_control;
+use crate::ledger::{DropState, Holding, Holdings, LedgerEntry, Reason};
+
+/// How often what is past its retention is removed.
+const PURGE_INTERVAL: Duration = Duration::from_secs(3600);
+
+/// How often it is removed because somebody found no room.
+const RELIEF_INTERVAL: Duration = Duration::from_secs(5);
+
+/// What the configuration says of keeping.
+#[derive(Clone, Debug)]
+pub struct KeepRules {
+    feeds: HashMap<String, (KeepCaptures, Retention)>,
+    /// For feeds that are not configured any more.
+    otherwise: Retention,
+    /// Somewhere a quota is stated.
+    counts: bool,
+}
+
+impl KeepRules {
+    /// Those of a configuration.
+    #[must_use]
+    pub fn new(settings: &Settings) -> Self {
+        let feeds = settings.feeds.iter();
+        Self {
+            feeds: feeds.clone().map(|feed| (feed.id.clone(), (feed.keep_captures, feed.retention))).collect(),
+            otherwise: settings.store.retention,
+            counts: settings.store.options.quota.is_some() || feeds.clone().any(|feed| feed.store_quota.is_some()),
+        }
+    }
+
+    /// For how long after its end a drop's bytes stay; `None`: until it has ended.
+    #[must_use]
+    pub fn retention(&self, feed: &str, reason: Reason) -> Option<Duration> {
+        let known = self.feeds.get(feed);
+        let retention = known.map_or(self.otherwise, |(_, retention)| *retention);
+        match reason {
+            Reason::InFlight | Reason::Quarantined | Reason::Held => None,
+            // It is there though its feed keeps none: a process died before it could let go of it.
+            Reason::Kept if matches!(known, Some((KeepCaptures::None, _))) => Some(Duration::ZERO),
+            Reason::Kept => Some(retention.kept),
+            Reason::Abandoned => Some(retention.abandoned),
+            Reason::Discarded => Some(retention.discarded),
+        }
+    }
+
+    /// Whether a drop's bytes are to stay now that it has come to this.
+    fn keeps(&self, entry: &LedgerEntry) -> bool {
+        let stays = |reason| self.retention(&entry.feed, reason).is_none_or(|time| !time.is_zero());
+        Reason::of(&entry.state).is_some_and(stays)
+    }
+}
+
+/// What a purge is to look at.
+#[derive(Clone, Debug, Default)]
+pub struct Scope {
+    /// Only objects held for drops of this feed.
+    pub feed: Option<String>,
+    /// Instead of the retention: what is older goes, what is younger stays.
+    pub older_than: Option<Duration>,
+}
+
+impl Scope {
+    fn covers(&self, holding: &Holding) -> bool {
+        self.feed.as_ref().is_none_or(|feed| *feed == holding.feed)
+    }
+}
+
+/// What becomes of an object in a purge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Nothing needs it.
+    Goes,
+    /// It belongs to other feeds, or to nobody knows which.
+    OutOfScope,
+    /// A drop that is not at its end needs it.
+    Needed(Reason),
+    /// It was written so lately that somebody may be about to say what for.
+    JustWritten,
+    /// Its time is not over.
+    Until(Moment),
+}
+
+/// Decides what becomes of an object, from everything that is said of it.
+#[must_use]
+pub fn judge(object: &StoredObject, holdings: &[Holding], rules: &KeepRules, scope: &Scope, now: Moment) -> Verdict {
+    if scope.feed.is_some() && !holdings.iter().any(|holding| scope.covers(holding)) {
+        return Verdict::OutOfScope;
+    }
+    if let Some(open) = holdings.iter().find(|holding| holding.reason.is_open()) {
+        return Verdict::Needed(open.reason);
+    }
+    if now.since(object.written_at) < LEFT_BEHIND_AGE {
+        return Verdict::JustWritten;
+    }
+    let of_nobody = scope.older_than.filter(|_| holdings.is_empty()).map(|time| object.written_at.after(time));
+    let of_drops = holdings.iter().filter_map(|holding| {
+        let wanted = scope.older_than.filter(|_| scope.covers(holding));
+        let time = wanted.or_else(|| rules.retention(&holding.feed, holding.reason))?;
+        Some(holding.since.max(object.written_at).after(time))
+    });
+    match of_drops.chain(of_nobody).max() {
+        Some(until) if until > now => Verdict::Until(until),
+        _ => Verdict::Goes,
+    }
+}
+
+/// Whether the bytes of a file stay in the store after publishing.
+pub(super) fn is_kept(file: &Prepared) -> bool {
+    let needs_store =
+        matches!(&file.outcome, Outcome::Events { file: summary, .. } if summary.verdict == RoundTrip::ReplayOnly);
+    keeps_capture(file.plan.settings.keep_captures, needs_store)
+}
+
+/// What a publisher remembers of its purges.
+pub(super) struct Upkeep {
+    rules: KeepRules,
+    purged_at: Duration,
+    relieved_at: Option<Duration>,
+}
+
+impl Upkeep {
+    pub(super) const fn new(rules: KeepRules) -> Self {
+        Self { rules, purged_at: Duration::ZERO, relieved_at: None }
+    }
+}
+
+impl Publisher {
+    /// Lets go of the bytes of a drop that was dealt with, unless it or another drop still needs them. `is_kept`: they
+    /// stay if it is published now.
+    pub(super) fn let_go(&self, hash: ContentHash, feed: &str, key: &LogicalKey, is_kept: bool) -> Result<()> {
+        let rules = &self.upkeep.rules;
+        let stays = {
+            let context = self.context();
+            let ledger = context.ledger();
+            let own = ledger.drop_with(feed, key, hash);
+            let is_own = |entry: &LedgerEntry| own.is_some_and(|own| std::ptr::eq(own, entry));
+            let is_published = |entry: &LedgerEntry| matches!(entry.state, DropState::Published { .. });
+            // Asking for all drops with these bytes is slow: the one at hand often says enough.
+            own.is_some_and(|own| (is_kept || !is_published(own)) && rules.keeps(own))
+                || ledger.with_hash(hash).any(|entry| !is_own(entry) && rules.keeps(entry))
+        };
+        if stays {
+            self.store.keep(hash);
+            return Ok(());
+        }
+        self.store.remove(hash)
+    }
+
+    /// Clears the store up before the work begins.
+    ///
+    /// # Errors
+    /// Of the store.
+    pub fn clear_up(&mut self, requests: &BTreeMap<String, Request>) -> Result<()> {
+        self.store.clear_unfinished()?;
+        self.upkeep.purged_at = self.context().clock.elapsed();
+        self.purge(&Scope::default(), requests)
+    }
+
+    /// Removes what is past its retention, from time to time, and when somebody found no room.
+    ///
+    /// # Errors
+    /// Of the log, where waiting is no cure. A store that cannot be cleared up is no reason to stop: it is said.
+    pub fn purge_if_due(&mut self) -> Result<()> {
+        let now = self.context().clock.elapsed();
+        let relieves =
+            self.upkeep.relieved_at.is_none_or(|at| now >= at + RELIEF_INTERVAL) && self.store.room_was_wanted();
+        if relieves {
+            self.upkeep.relieved_at = Some(now);
+        } else if now < self.upkeep.purged_at + PURGE_INTERVAL {
+            return Ok(());
+        }
+        self.upkeep.purged_at = now;
+        match self.purge_now(&Scope::default()) {
+            Err(error) if matches!(error.kind, ErrorKind::Transient | ErrorKind::Refused) => {
+                tracing::warn!(%error, "the store is not cleared up, and it is tried again");
+                Ok(())
+            }
+            answer => answer,
+        }
+    }
+
+    /// Does what `store purge` asks.
+    pub(super) fn purge_on_request(
+        &mut self,
+        request: &Request,
+        feed: Option<&String>,
+        older_than_s: Option<u64>,
+    ) -> Result<std::result::Result<(), String>> {
+        let scope = Scope { feed: feed.cloned(), older_than: older_than_s.map(Duration::from_secs) };
+        if let Err(error) = self.purge_now(&scope) {
+            return Ok(Err(error.to_string()));
+        }
+        self.slot.begin()?;
+        self.send_request_end(&request.id)?;
+        self.commit()?;
+        Ok(Ok(()))
+    }
+
+    fn purge_now(&mut self, scope: &Scope) -> Result<()> {
+        let context = self.context();
+        // A request may have come for bytes of which the ledger does not speak yet.
+        let control = read_control(&*context.log, &context.topics)?;
+        self.purge(scope, &control.requests)
+    }
+
+    fn purge(&mut self, scope: &Scope, requests: &BTreeMap<String, Request>) -> Result<()> {
+        let context = self.context();
+        let rules = &self.upkeep.rules;
+        let mut objects = self.store.list()?;
+        let holdings = {
+            let ledger = context.ledger();
+            Holdings::new(objects.iter().map(|object| object.hash), ledger.all(), requests.values())
+        };
+        if rules.counts {
+            self.store.count(&objects, holdings.feeds())?;
+        }
+        let now = context.clock.now();
+        objects.retain(|object| judge(object, holdings.of(object.hash), rules, scope, now) == Verdict::Goes);
+        objects.sort_by_key(|object| object.written_at);
+        let (mut removed, mut bytes) = (0_u64, 0);
+        for object in &objects {
+            let name = object.hash.to_string();
+            pass(Failpoint::PurgeBegun, &name)?;
+            if self.store.remove_unleased(object.hash)? {
+                pass(Failpoint::Purged, &name)?;
+                removed += 1;
+                bytes += object.stored_bytes;
+            }
+        }
+        if removed > 0 {
+            tracing::info!(
+                objects = removed,
+                size = show_size(bytes),
+                "removed from the store: nothing needs it any more"
+            );
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    const HOUR: Duration = Duration::from_secs(3600);
+    const DAY: Duration = Duration::from_secs(24 * 3600);
+
+    fn now() -> Moment {
+        Moment::from_unix_ns(1_770_000_000_000_000_000)
+    }
+
+    fn ago(time: Duration) -> Moment {
+        Moment::from_unix_ns((now().unix_ms() - i64::try_from(time.as_millis()).unwrap()) * 1_000_000)
+    }
+
+    /// `bids` keeps everything for 90 days and what was discarded for 10, `orders` keeps nothing.
+    fn rules() -> KeepRules {
+        let retention = |kept, discarded| Retention { kept, discarded, ..Retention::default() };
+        let feeds = HashMap::from([
+            ("bids".to_owned(), (KeepCaptures::All, retention(90 * DAY, 10 * DAY))),
+            ("orders".to_owned(), (KeepCaptures::None, retention(90 * DAY, Duration::ZERO))),
+        ]);
+        KeepRules { feeds, otherwise: retention(5 * DAY, DAY), counts: false }
+    }
+
+    fn held(feed: &str, reason: Reason, since: Duration) -> Holding {
+        Holding { reason, feed: feed.to_owned(), since: ago(since) }
+    }
+
+    fn verdict(written: Duration, holdings: &[Holding], feed: Option<&str>, older_than: Option<Duration>) -> Verdict {
+        let object = StoredObject { hash: ContentHash::of(b""), stored_bytes: 1, written_at: ago(written) };
+        let scope = Scope { feed: feed.map(str::to_owned), older_than };
+        judge(&object, holdings, &rules(), &scope, now())
+    }
+
+    #[test]
+    fn what_is_open_stays_however_old_it_is() {
+        for reason in [Reason::InFlight, Reason::Quarantined, Reason::Held] {
+            for feed in ["bids", "orders", "gone"] {
+                let open = held(feed, reason, 5000 * DAY);
+                for older_than in [None, Some(Duration::ZERO)] {
+                    assert_eq!(
+                        verdict(5000 * DAY, std::slice::from_ref(&open), None, older_than),
+                        Verdict::Needed(reason)
+                    );
+                    // Another drop with the same bytes is at its end.
+                    let ended = held("orders", Reason::Discarded, 5000 * DAY);
+                    assert_eq!(
+                        verdict(5000 * DAY, &[open.clone(), ended], Some("orders"), older_than),
+                        Verdict::Needed(reason)
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_kept_goes_when_its_time_is_over() {
+        let kept = |feed, since| [held(feed, Reason::Kept, since)];
+        assert_eq!(verdict(89 * DAY, &kept("bids", 89 * DAY), None, None), Verdict::Until(now().after(DAY)));
+        assert_eq!(verdict(90 * DAY, &kept("bids", 90 * DAY), None, None), Verdict::Goes);
+        assert_eq!(verdict(2 * HOUR, &kept("orders", 2 * HOUR), None, None), Verdict::Goes, "it keeps none");
+        assert_eq!(verdict(4 * DAY, &kept("gone", 4 * DAY), None, None), Verdict::Until(now().after(DAY)));
+        assert_eq!(verdict(6 * DAY, &kept("gone", 6 * DAY), None, None), Verdict::Goes);
+        // In quarantine for long, discarded lately: the time runs from there.
+        let discarded = [held("bids", Reason::Discarded, DAY)];
+        assert_eq!(verdict(300 * DAY, &discarded, None, None), Verdict::Until(now().after(9 * DAY)));
+        assert_eq!(verdict(300 * DAY, &[held("bids", Reason::Abandoned, 91 * DAY)], None, None), Verdict::Goes);
+    }
+
+    #[test]
+    fn the_longest_of_several_drops_decides() {
+        let both = [held("bids", Reason::Kept, 20 * DAY), held("gone", Reason::Discarded, 20 * DAY)];
+        assert_eq!(verdict(20 * DAY, &both, None, None), Verdict::Until(now().after(70 * DAY)));
+        assert_eq!(verdict(20 * DAY, &both, Some("gone"), None), Verdict::Until(now().after(70 * DAY)));
+        assert_eq!(verdict(20 * DAY, &both, None, Some(DAY)), Verdict::Goes);
+        assert_eq!(verdict(20 * DAY, &both, Some("gone"), Some(DAY)), Verdict::Until(now().after(70 * DAY)));
+    }
+
+    #[test]
+    fn a_person_can_ask_for_less_or_more_than_the_retention() {
+        let kept = [held("bids", Reason::Kept, 40 * DAY)];
+        assert_eq!(verdict(40 * DAY, &kept, None, Some(30 * DAY)), Verdict::Goes);
+        assert_eq!(verdict(40 * DAY, &kept, None, Some(50 * DAY)), Verdict::Until(now().after(10 * DAY)));
+        assert_eq!(verdict(40 * DAY, &kept, Some("orders"), Some(30 * DAY)), Verdict::OutOfScope);
+        assert_eq!(verdict(40 * DAY, &[], Some("orders"), None), Verdict::OutOfScope);
+    }
+
+    #[test]
+    fn what_nobody_speaks_of_goes_when_nobody_can_be_about_to() {
+        assert_eq!(verdict(HOUR / 2, &[], None, None), Verdict::JustWritten);
+        assert_eq!(verdict(HOUR / 2, &[], None, Some(Duration::ZERO)), Verdict::JustWritten);
+        assert_eq!(verdict(HOUR / 2, &[held("orders", Reason::Discarded, 5 * DAY)], None, None), Verdict::JustWritten);
+        assert_eq!(verdict(2 * HOUR, &[], None, None), Verdict::Goes);
+        assert_eq!(verdict(2 * HOUR, &[], None, Some(DAY)), Verdict::Until(now().after(22 * HOUR)));
+        // A clock that was set back makes nothing old.
+        let tomorrow = StoredObject { hash: ContentHash::of(b""), stored_bytes: 1, written_at: now().after(DAY) };
+        assert_eq!(judge(&tomorrow, &[], &rules(), &Scope::default(), now()), Verdict::JustWritten);
+    }
+}
