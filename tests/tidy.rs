@@ -23,7 +23,10 @@ const MAY_USE: [(&str, &[&str]); 15] = [
     ("wiring", &["capture", "clock", "config", "inbound", "ledger", "mapping", "stop"]),
     ("runner", &["capture", "inbound", "ledger", "stop", "wiring"]),
     ("demo", &["cli", "config", "domain", "inbound", "ledger", "runner", "stop", "wiring"]),
-    ("cli", &["capture", "config", "demo", "domain", "draft", "inbound", "layout", "ledger", "runner", "wiring", "stop"]),
+    (
+        "cli",
+        &["capture", "config", "demo", "domain", "draft", "inbound", "layout", "ledger", "runner", "wiring", "stop"],
+    ),
     ("main", &[]),
 ];
 

@@ -187,3 +187,45 @@ fn describe(rows: &[&[u8]], places: &[Place], (start, end): (usize, usize), why:
     };
     Column { start, end, blank: blank == rows.len(), why }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used)]
+
+    use super::*;
+
+    #[test]
+    fn boundaries_stand_where_all_records_have_them() {
+        for (rows, expected) in [
+            (&["Nut   12", "Bolt   3", "Pin  456"] as &[&str], vec![(0, 5), (5, 8)]),
+            (&["A20260131x", "B20251224y"], vec![(0, 1), (1, 9), (9, 10)]),
+            (&["2026013100000125", "2025122400000007"], vec![(0, 8), (8, 16)]),
+            (&["0012000340", "0056000078"], vec![(0, 4), (4, 10)]),
+            (&["12345     ", "67890     "], vec![(0, 5), (5, 10)]),
+            (&["B26-00117", "B25-00931"], vec![(0, 9)]),
+            (&["Müller 1", "Kö 2    ", "Weiß    "], vec![(0, 8), (8, 9)]),
+        ] {
+            let rows: Vec<&[u8]> = rows.iter().map(|row| row.as_bytes()).collect();
+            let length = rows.iter().map(|row| row.len()).max().unwrap();
+            let found: Vec<(usize, usize)> =
+                find(&rows, 0, length, true).iter().map(|column| (column.start, column.end)).collect();
+            assert_eq!(
+                found,
+                expected,
+                "{:?}",
+                rows.iter().map(|row| String::from_utf8_lossy(row)).collect::<Vec<_>>()
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_blank_everywhere_says_so() {
+        let rows: Vec<&[u8]> = vec![b"12345     ", b"67890     "];
+        let found = find(&rows, 0, 10, false);
+        assert!(!found[0].blank && found[1].blank);
+        assert_eq!(
+            found[1].why,
+            "Digits end, blanks follow; blank in all 2 records: filler, or a field that no sample fills."
+        );
+    }
+}

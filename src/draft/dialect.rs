@@ -339,3 +339,62 @@ fn line_break(text: &[u8], at: usize, terminator: Terminator) -> usize {
         _ => 0,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used)]
+
+    use super::*;
+
+    fn dialect(quote: Option<u8>, escape: Escape, terminator: Terminator) -> Dialect {
+        Dialect { terminator, delimiter: ",".to_owned(), quote, escape }
+    }
+
+    #[test]
+    fn rows_are_divided_outside_quotes() {
+        use Terminator::{CrLf, Lf, Mixed};
+        let double = Some(b'"');
+        for (text, dialect, expected) in [
+            ("a,b\nc\n", dialect(double, Escape::Doubled, Lf), &[&["a", "b"] as &[&str], &["c"]] as &[&[&str]]),
+            ("\"a,\nb\",c\n", dialect(double, Escape::Doubled, Lf), &[&["a,\nb", "c"]]),
+            ("\"a\"\"\",b", dialect(double, Escape::Doubled, Lf), &[&["a\"\"", "b"]]),
+            ("a\\,b,c\n", dialect(None, Escape::Backslash, Lf), &[&["a\\,b", "c"]]),
+            ("a,b\r\nc,d\n", dialect(double, Escape::Doubled, Mixed), &[&["a", "b"], &["c", "d"]]),
+            ("a,b\nb\r\n", dialect(double, Escape::Doubled, CrLf), &[&["a", "b\nb"]]),
+            ("a,\n", dialect(double, Escape::Doubled, Lf), &[&["a", ""]]),
+        ] {
+            let bytes = text.as_bytes();
+            let found = rows(bytes, &dialect);
+            let cells: Vec<Vec<&str>> = found
+                .iter()
+                .map(|row| (0..row.cells.len()).map(|at| std::str::from_utf8(row.cell(bytes, at)).unwrap()).collect())
+                .collect();
+            assert_eq!(cells, expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn what_stands_where_it_may_not_is_a_fault() {
+        let usual = dialect(Some(b'"'), Escape::Doubled, Terminator::Lf);
+        for (text, faulty) in
+            [("a,\"b\"\n", false), ("a,b\"c\n", true), ("a,\"b\"c\n", true), ("a,\"b", true), ("a,b\r\n", true)]
+        {
+            assert_eq!(rows(text.as_bytes(), &usual).iter().any(|row| row.faulty), faulty, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn the_most_even_delimiter_wins() {
+        for (text, expected) in [
+            ("a;b;c\nd,d;e;f\n", Some(";")),
+            ("a||b\nc||d\n", Some("||")),
+            ("a|b||c\n|b|c|\n", Some("|")),
+            ("no,thing\nat all\nis, even, here\n", None),
+            ("key: value\nother: value\n", None),
+        ] {
+            let texts = [text.as_bytes().to_vec()];
+            let found = choose(&texts, &[Terminator::Lf], false, &mut Notes::default());
+            assert_eq!(found.map(|dialect| dialect.delimiter).as_deref(), expected, "{text:?}");
+        }
+    }
+}

@@ -243,3 +243,36 @@ fn final_terminator(texts: &[Vec<u8>], none: bool, notes: &mut Notes) -> Presenc
     notes.add("final_terminator", format!("{with} of {} end with one.", counted(filled, "sample")));
     if with == filled { Presence::Required } else { Presence::Optional }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn line_breaks_are_told_apart() {
+        for (text, expected) in [
+            ("a\nb\n", [2, 0, 0]),
+            ("a\r\nb\r\n", [0, 2, 0]),
+            ("a\rb\r", [0, 0, 2]),
+            ("a\r\r\nb\n\r", [1, 1, 2]),
+            ("", [0; 3]),
+        ] {
+            assert_eq!(line_breaks(text.as_bytes()), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn the_ends_of_a_large_sample_are_cut_at_line_breaks() {
+        let part = |head: &[u8], tail: &[u8]| Sample {
+            name: String::new(),
+            bytes: 100,
+            head: head.to_vec(),
+            tail: tail.to_vec(),
+        };
+        assert_eq!(window(&part(b"a\nb\nhalf", b"half\nc\nd"), None), b"a\nb\nc\nd");
+        assert_eq!(window(&part(b"no line break", b"at all"), None), b"no line break");
+        let wide = window(&part(b"a\0\n\0b\0", b"x\n\0c\0"), Some(Encoding::Utf16Le));
+        assert_eq!(wide, b"a\0\n\0c\0");
+        assert_eq!(window(&Sample::whole("", b"a\nhalf"), None), b"a\nhalf");
+    }
+}

@@ -213,3 +213,22 @@ fn countable(spec: &LayoutSpec) -> Vec<Vec<usize>> {
     }
     found
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_counted_in_units_of_their_last_digit() {
+        for (canonical, scale, expected) in [
+            ("12.50", 2, Some(1250)),
+            ("3", 2, Some(300)),
+            ("-0.05", 2, Some(-5)),
+            ("000007", 0, Some(7)),
+            ("1.234", 2, None),
+            ("x", 0, None),
+        ] {
+            assert_eq!(units(canonical, scale), expected, "{canonical}");
+        }
+    }
+}

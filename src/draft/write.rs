@@ -315,3 +315,22 @@ pub(super) const fn quoting_word(quoting: Quoting) -> &'static str {
         Quoting::None => "none",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_stay_on_one_line() {
+        for (value, written) in [
+            ("a", "\"a\""),
+            ("\"", "\"\\\"\""),
+            ("\\", "\"\\\\\""),
+            ("\t\u{1}", "\"\\t\\u0001\""),
+            ("é\n", "\"é\\u000A\""),
+        ] {
+            assert_eq!(text(value), written);
+        }
+        assert_eq!(list(["a", "b"].into_iter()), "[\"a\", \"b\"]");
+    }
+}
