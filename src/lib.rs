@@ -10,6 +10,7 @@ pub mod clock;
 pub mod config;
 pub mod demo;
 pub mod domain;
+pub mod draft;
 pub mod inbound;
 pub mod layout;
 pub mod ledger;

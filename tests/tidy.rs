@@ -8,11 +8,12 @@ use std::path::{Path, PathBuf};
 /// For each module of `src/`, the modules that it may use. Whoever adds one decides it here, for all to see.
 ///
 /// Order of the layers, from above: `cli ↔ demo → runner → wiring → inbound → ledger → config → capture → mapping →
-/// layout → domain`; `clock` and `stop` stand beside them all.
-const MAY_USE: [(&str, &[&str]); 14] = [
+/// layout → domain`; `clock`, `stop` and `draft` stand beside them.
+const MAY_USE: [(&str, &[&str]); 15] = [
     ("domain", &[]),
     ("layout", &["domain"]),
     ("mapping", &["domain", "layout"]),
+    ("draft", &["domain", "layout"]),
     ("clock", &["domain"]),
     ("stop", &[]),
     ("capture", &["domain"]),
@@ -22,12 +23,15 @@ const MAY_USE: [(&str, &[&str]); 14] = [
     ("wiring", &["capture", "clock", "config", "inbound", "ledger", "mapping", "stop"]),
     ("runner", &["capture", "inbound", "ledger", "stop", "wiring"]),
     ("demo", &["cli", "config", "domain", "inbound", "ledger", "runner", "stop", "wiring"]),
-    ("cli", &["capture", "config", "demo", "domain", "inbound", "layout", "ledger", "runner", "wiring", "stop"]),
+    (
+        "cli",
+        &["capture", "config", "demo", "domain", "draft", "inbound", "layout", "ledger", "runner", "wiring", "stop"],
+    ),
     ("main", &[]),
 ];
 
 /// Modules that touch no file, clock, network or configuration: they are given what they work on.
-const PURE: [&str; 3] = ["domain", "layout", "mapping"];
+const PURE: [&str; 4] = ["domain", "layout", "mapping", "draft"];
 
 fn tree() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))

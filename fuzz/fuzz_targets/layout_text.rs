@@ -4,7 +4,8 @@
 
 use libfuzzer_sys::fuzz_target;
 
-const FILES: [&[u8]; 3] = [b"H|20260131\nB|1|roof|2.50\nT|1|2.50\n", b"id,name\r\n1,\"a\"\r\n", b"H260131B0001roof      "];
+const FILES: [&[u8]; 3] =
+    [b"H|20260131\nB|1|roof|2.50\nT|1|2.50\n", b"id,name\r\n1,\"a\"\r\n", b"H260131B0001roof      "];
 
 fuzz_target!(|text: &str| {
     // A field may be as wide as memory is large: that is no fault.

@@ -18,12 +18,13 @@ pub mod layout;
 #[path = "../../src/mapping/mod.rs"]
 pub mod mapping;
 
-use layout::{Exception, FileFrame, Layout, ParseError, Parser, Record, Rebuilder, Verdict};
+use layout::{Exception, FileFrame, Layout, ParseError, Parser, Rebuilder, Record, Verdict};
 
 /// Makes layouts of texts that have to be right.
 #[must_use]
 pub fn layouts(texts: &[&str]) -> Vec<Arc<Layout>> {
-    let read = |text: &&str| config::layout_from_text("fuzz.toml", text).unwrap_or_else(|problems| panic!("{problems}"));
+    let read =
+        |text: &&str| config::layout_from_text("fuzz.toml", text).unwrap_or_else(|problems| panic!("{problems}"));
     texts.iter().map(read).collect()
 }
 

@@ -7,6 +7,7 @@ mod demo;
 mod events;
 mod ingest;
 mod init;
+mod layout;
 mod ledger;
 mod output;
 mod prove;
@@ -67,6 +68,12 @@ enum Command {
     /// Look after files that could not be published.
     #[command(subcommand, after_help = "Example:\n  dropbridge quarantine list")]
     Quarantine(quarantine::QuarantineCommand),
+    /// Work on layouts: how the bytes of a file are records.
+    #[command(
+        subcommand,
+        after_help = "Example:\n  dropbridge layout draft samples/BID_*.dat --output layouts/bids.toml"
+    )]
+    Layout(layout::LayoutCommand),
     /// Look at the room that stored bytes take, and make some.
     #[command(subcommand, after_help = "Example:\n  dropbridge store status")]
     Store(store::StoreCommand),
@@ -118,6 +125,7 @@ async fn dispatch(arguments: Arguments, output: Output) -> anyhow::Result<Answer
         Command::Events(own) => events::run(&*open(config)?, &own, output),
         Command::Ledger(own) => ledger::run(&*open(config)?, &own, output),
         Command::Quarantine(own) => quarantine::run(open(config)?, &own, output).await,
+        Command::Layout(own) => layout::run(&own, output),
         Command::Store(own) => store::run(open(config)?, &own, output).await,
         Command::Demo(own) => demo::run(&own, output).await,
         Command::Completions { shell } => {

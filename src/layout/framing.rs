@@ -11,8 +11,10 @@ use memchr::{memchr, memchr_iter, memchr2, memchr2_iter, memchr3};
 use super::delimited::Delimiter;
 use super::{Escape, Terminator};
 
-/// How much is asked of the source at once, at least.
+/// How much is asked of the source at once, once a file has proved long.
 const READ_BYTES: usize = 64 * 1024;
+/// How much is asked at first: many files are small.
+const FIRST_READ_BYTES: usize = 8 * 1024;
 
 /// What tells records apart.
 #[derive(Clone, Copy, Debug)]
@@ -83,12 +85,14 @@ pub(super) struct Framer<R> {
     end: usize,
     /// Offset of `buffer[start]` in the file.
     offset: u64,
+    /// The source gave as much as was asked.
+    gave_all: bool,
     exhausted: bool,
 }
 
 impl<R: Read> Framer<R> {
     pub(super) fn new(source: R, rules: FramingRules) -> Self {
-        Self { source, rules, buffer: Vec::new(), start: 0, end: 0, offset: 0, exhausted: false }
+        Self { source, rules, buffer: Vec::new(), start: 0, end: 0, offset: 0, gave_all: false, exhausted: false }
     }
 
     /// How much memory is held.
@@ -210,11 +214,11 @@ impl<R: Read> Framer<R> {
             self.end -= self.start;
             self.start = 0;
         }
-        if self.end == self.buffer.len() {
+        if self.end == self.buffer.len() || (self.gave_all && self.buffer.len() < READ_BYTES) {
             // Less than this is ever held here, so this always makes room.
             let records = self.rules.lines_ahead.saturating_add(1);
             let largest = self.rules.max_record_bytes.saturating_mul(records).saturating_add(READ_BYTES);
-            self.buffer.resize((self.buffer.len() * 2).clamp(READ_BYTES, largest), 0);
+            self.buffer.resize((self.buffer.len() * 2).clamp(FIRST_READ_BYTES, largest), 0);
         }
         assert!(self.end < self.buffer.len(), "more is held than any look ahead asks for");
         loop {
@@ -225,6 +229,7 @@ impl<R: Read> Framer<R> {
                 }
                 Ok(count) => {
                     self.end += count;
+                    self.gave_all = self.end == self.buffer.len();
                     return Ok(true);
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
