@@ -313,7 +313,7 @@ fn fixed_width_is_told_by_its_bytes() {
     let trimmed = exact(&[rows.join("\n").as_bytes()]);
     assert!(fixed_width(&trimmed).trimmed, "{}", trimmed.toml());
     // Record types by their first bytes.
-    let typed = exact(&[b"HD20260131MAIN      \nWO000001 Fix the roof\nWO000002 Mow         \nTR000002            \n"]);
+    let typed = exact(&[b"HD20260131MAIN      \nWO000001 Fix a roof \nWO000002 Mow        \nTR000002            \n"]);
     assert_eq!(typed.spec.discriminator, Some(DiscriminatorSpec::Bytes { start: 1, width: 2 }), "{}", typed.toml());
 }
 

@@ -95,7 +95,7 @@ impl Fit {
             // Lines around a table are no part of it, as long as it is most of the file.
             around = tables.iter().map(|rows| within_table(rows, fields)).sum();
         }
-        if around > 1 && around * 2 >= total {
+        if around > 2 && around * 2 >= total {
             total = around;
         }
         let (least, most) = (counts.keys().next().copied(), counts.keys().next_back().copied());
@@ -145,7 +145,7 @@ pub(super) fn choose(
             (dialect, fit)
         });
         // Of equals the first: the most usual quoting.
-        fits.extend(best.min_by_key(|(_, fit)| Reverse(fit.share())));
+        fits.extend(best.min_by_key(|(_, fit)| Reverse((fit.share(), fit.even))));
     }
     let least = if same_length { 1000 } else { LEAST_EVEN };
     let usable = fits.iter().enumerate().filter(|(_, (dialect, fit))| fit.divides(&dialect.delimiter, least));

@@ -109,7 +109,8 @@ impl Marks {
             mark.as_ref().is_some_and(|mark| words.iter().any(|word| word.as_bytes() == mark))
         };
         // In a long file marks come again; what never does is a key.
-        let again = records <= 3 || self.groups.values().any(|group| group.records > 1);
+        let letters = self.groups.keys().flatten().all(u8::is_ascii_uppercase);
+        let again = records <= if letters { 8 } else { 3 } || self.groups.values().any(|group| group.records > 1);
         let framed = known(&self.header, &HEADERS) && (known(&self.trailer, &TRAILERS) || self.differ());
         again && (framed || (self.differ() && self.look_alike()))
     }

@@ -7,7 +7,7 @@ use crate::domain::date::DateFormat;
 use crate::layout::{Align, FieldSpec, KindSpec, Layout, LayoutSpec, Parser, Record};
 
 /// Forms of dates, and how many different ones a field must have where they could be mere numbers.
-const DATES: [(&str, usize); 20] = [
+const DATES: [(&str, usize); 21] = [
     ("YYYY-MM-DD", 1),
     ("YYYY/MM/DD", 1),
     ("YYYY.MM.DD", 1),
@@ -17,6 +17,7 @@ const DATES: [(&str, usize); 20] = [
     ("DD-MM-YYYY", 1),
     ("MM-DD-YYYY", 1),
     ("DD.MM.YY", 1),
+    ("YY.MM.DD", 1),
     ("DD/MM/YY", 1),
     ("MM/DD/YY", 1),
     ("YY-MM-DD", 1),

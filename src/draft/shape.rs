@@ -426,7 +426,9 @@ fn contrast(tables: &[marks::Table<'_>], names: &[String], samples: usize) -> Op
     let mut again = 0;
     let mut records = 0;
     for (text, rows) in tables {
-        for row in rows.iter().skip(1) {
+        let line = |row: &Row| &text[row.start..row.end];
+        // Where the names come again they are no record.
+        for row in rows.iter().skip(1).filter(|row| line(row) != line(rows[0])) {
             records += 1;
             for (index, (filled, numeric)) in values.iter_mut().enumerate() {
                 let cell = row.cell(text, index);

@@ -67,6 +67,9 @@ fn wide_encoding(samples: &[Sample]) -> Option<Encoding> {
     if head.starts_with(b"\xFE\xFF") {
         return Some(Encoding::Utf16Be);
     }
+    // What follows the last record tells nothing: NULs stand there in any encoding.
+    let end = head.iter().rposition(|byte| !matches!(byte, 0 | 0x1A)).map_or(0, |at| (at + 2).min(head.len()));
+    let head = &head[..end];
     let nuls = |offset: usize| head.iter().skip(offset).step_by(2).filter(|byte| **byte == 0).count();
     let (even, odd) = (nuls(0), nuls(1));
     let half = head.len() / 2;
