@@ -16,7 +16,8 @@ use super::output::{counted, size};
 use super::{Answer, Output, check_known};
 use crate::capture::selection::Named;
 use crate::config;
-use crate::domain::{ContentHash, EntryFacts, LogicalKey};
+use crate::domain::name_pattern::NameFacts;
+use crate::domain::{BusinessDate, ContentHash, EntryFacts, LogicalKey};
 use crate::inbound::plan::{FeedPlan, Identity};
 use crate::inbound::prepare::Source;
 use crate::inbound::proof::{prove, rewritten_hash};
@@ -144,8 +145,8 @@ fn prove_by_feed(bridge: &str, plan: &FeedPlan, path: &Path, report: &mut Report
     let name = path.file_name().unwrap_or_default();
     let facts = match plan.selection.classify(name.as_bytes()) {
         Named::Entry(Ok(facts)) => facts,
-        // The proof is about the content: a sample may have any name.
-        _ => crate::domain::name_pattern::NameFacts::default(),
+        // The proof is about the content: a sample may have any name. What events take from it is made up.
+        _ => NameFacts { business_date: BusinessDate::parse("1970-01-01"), sequence: Some("1".to_owned()) },
     };
     let entry =
         EntryFacts { path: name.to_string_lossy().into_owned(), size: report.bytes, modified_ns: 0, version: 0 };
