@@ -124,19 +124,23 @@ impl<'l> RecordDecoder<'l> {
             let bytes = unescaped(&shape.fields, content, column, &mut self.scratch.bytes);
             self.scratch.text.clear();
             let decoded = self.layout.encoding.decode(bytes, &mut self.scratch.text);
-            let named = |field: &usize| shape.column_names[*field] == self.scratch.text;
-            let found = (0..fields.len()).find(named).filter(|_| decoded.is_ok());
             let any_order = shape.column_names_rule == ColumnNames::AnyOrder;
-            match found.filter(|field| any_order || *field == index) {
+            let named = |field: &usize| shape.column_names[*field] == self.scratch.text;
+            // Two columns may have the same name, where each stands in its place.
+            let found = if any_order { (0..fields.len()).find(named) } else { Some(index).filter(named) };
+            match found.filter(|_| decoded.is_ok()) {
                 Some(field) if order[field] == usize::MAX => order[field] = index,
                 _ => {
                     let found = shown(&String::from_utf8_lossy(bytes));
-                    let wanted = if any_order {
-                        "another column of the layout".to_owned()
+                    let reason = if any_order {
+                        format!(
+                            "column {} is named {found}: the layout has no such column, or it came already",
+                            index + 1
+                        )
                     } else {
-                        shown(&shape.column_names[index])
+                        let wanted = shown(&shape.column_names[index]);
+                        format!("column {} is named {found}, the layout says {wanted}", index + 1)
                     };
-                    let reason = format!("column {} is named {found}, the layout says {wanted}", index + 1);
                     return Err(Fault::of_field((RejectCode::Constant, reason), 0, index, column.offset()));
                 }
             }

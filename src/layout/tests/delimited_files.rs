@@ -150,11 +150,20 @@ fn column_names_in_each_way() {
     assert_refused(
         &names(ColumnNames::AnyOrder),
         &[
-            ("id,id\n", RejectCode::Constant, 3, "another column"),
+            ("id,id\n", RejectCode::Constant, 3, "came already"),
             ("Full name,x\n", RejectCode::Constant, 10, "\"x\""),
             ("id\n", RejectCode::FieldCount, 0, "1 fields"),
         ],
     );
+}
+
+#[test]
+fn columns_of_one_name_are_told_by_their_place() {
+    let mut fields = id_and_name();
+    fields.iter_mut().for_each(|field| field.column_name = Some("x".to_owned()));
+    let exact = rows_of(fields, |kind| kind.column_names = ColumnNames::Exact);
+    assert_files(&exact, &[("x,x\n1,a\n", "1|a", &[])]);
+    assert_refused(&exact, &[("x,y\n1,a\n", RejectCode::Constant, 2, "\"y\"")]);
 }
 
 #[test]
