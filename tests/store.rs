@@ -310,3 +310,23 @@ fn a_misspelt_feed_or_time_is_an_error() {
     assert!(said(&["store", "purge", "--older-than", "30"]).contains("no length of time"));
     assert_eq!(site.ok(&["store", "purge"]).trim(), "there is nothing to remove");
 }
+
+#[test]
+fn what_events_do_not_give_back_is_kept_unless_the_feed_says_otherwise() {
+    // Small enough for memory, and spooled.
+    for lines in [40, 6_000] {
+        let spelled =
+            |sign: &str| (0..lines).map(|number| format!("{number:06}|{sign}{number}.00\n")).collect::<String>();
+        for (feed, is_kept) in [("", true), ("keep_captures = \"none\"", false)] {
+            let site = site(feed, "");
+            site.drop_file(&order_name(1), spelled("").as_bytes());
+            site.drop_file(&order_name(2), spelled("+").as_bytes());
+            site.run_until_idle(0);
+            let verdicts: Vec<Value> = site.ledger().iter().map(|entry| entry["verdict"].clone()).collect();
+            assert!(verdicts.contains(&"exact".into()) && verdicts.contains(&"replay_only".into()), "{verdicts:?}");
+            assert_eq!(site.stored(&hash_of(&site, 1)), None, "events give it: {lines} {feed}");
+            let stored = site.stored(&hash_of(&site, 2));
+            assert_eq!(stored, is_kept.then(|| spelled("+").into_bytes()), "{lines} {feed}");
+        }
+    }
+}

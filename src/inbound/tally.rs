@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use crate::layout::Verdict;
 use crate::ledger::{DropState, LedgerEntry};
 
 /// Counts of files by what became of them.
@@ -37,11 +38,12 @@ impl Tally {
                 self.repeats += 1;
                 tracing::info!(%feed, %key, %path, %hash, repeats = entry.repeats, "the same bytes again: recorded, not published");
             }
-            DropState::Published { records, events, revision, .. } => {
+            DropState::Published { records, events, verdict, rejects, revision, .. } => {
                 self.published += 1;
                 self.events += events;
                 self.bytes += bytes;
-                tracing::info!(%feed, %key, %path, %hash, records, events, bytes, revision, "published");
+                let verdict = verdict.map_or("not proven", Verdict::as_str);
+                tracing::info!(%feed, %key, %path, %hash, records, events, rejects, bytes, revision, verdict, "published");
             }
             DropState::Quarantined { reject, attempts } => {
                 self.quarantined += 1;

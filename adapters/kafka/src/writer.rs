@@ -38,6 +38,8 @@ pub(crate) struct KafkaWriter {
     state: State,
     timeout: Duration,
     sent_since_served: u32,
+    /// Records of the open transaction were not answered in time: nobody knows whether the broker has them.
+    unanswered: bool,
     /// Which topics, by number, are known to exist.
     existing: Vec<bool>,
 }
@@ -50,7 +52,15 @@ impl KafkaWriter {
         let producer = Producer::new(client);
         within(timeout, producer.client(), "take transactional id", id, |slice| producer.init_transactions(slice))?;
         let id = id.to_owned();
-        Ok(Self { producer, id, state: State::Idle, timeout, sent_since_served: 0, existing: Vec::new() })
+        Ok(Self {
+            producer,
+            id,
+            state: State::Idle,
+            timeout,
+            sent_since_served: 0,
+            unanswered: false,
+            existing: Vec::new(),
+        })
     }
 
     /// What became of a call, for the bridge. Remembers when this writer is lost.
@@ -79,12 +89,17 @@ impl KafkaWriter {
     }
 
     fn lost(&self, operation: &'static str) -> PortError {
-        let message = self
-            .producer
-            .client()
-            .fatal_error()
-            .map_or_else(|| "the broker has given up this writer's transaction".to_owned(), |failure| failure.text);
+        let message =
+            self.producer.client().fatal_error().map_or_else(|| self.why_lost().to_owned(), |failure| failure.text);
         PortError::new(ErrorKind::Fenced, operation, &self.id, message)
+    }
+
+    const fn why_lost(&self) -> &'static str {
+        if self.unanswered {
+            "records of an aborted transaction were never answered, so that a new writer has to count them anew"
+        } else {
+            "the broker has given up this writer's transaction"
+        }
     }
 
     /// Fails when the broker refused a record of this transaction, or the writer was lost meanwhile.
@@ -236,8 +251,14 @@ impl Writer for KafkaWriter {
         let flushed = self.producer.flush(self.timeout);
         self.check_deliveries(OPERATION)?;
         match flushed {
-            Timeout::Done => Ok(self.producer.written()),
-            Timeout::Over => Err(self.not_taken(OPERATION)),
+            Timeout::Done => {
+                self.unanswered = false;
+                Ok(self.producer.written())
+            }
+            Timeout::Over => {
+                self.unanswered = true;
+                Err(self.not_taken(OPERATION))
+            }
         }
     }
 
@@ -285,8 +306,16 @@ impl Writer for KafkaWriter {
         self.abort_open()?;
         match refusal {
             // Codes of the broker's are above zero.
-            Some(refusal) if refusal.failure.code > 0 => self.renew_sequence(&refusal),
-            _ => Ok(()),
+            Some(refusal) if refusal.failure.code > 0 && !self.unanswered => self.renew_sequence(&refusal),
+            // A record that was given up may be with the broker all the same. The next one could be counted as that
+            // one is, and a broker drops what it has counted already: acknowledged, and lost. A new writer counts anew.
+            refusal => {
+                self.unanswered |= refusal.is_some();
+                if self.unanswered {
+                    self.state = State::Lost;
+                }
+                Ok(())
+            }
         }
     }
 }

@@ -84,6 +84,9 @@ fn while_the_broker_is_away_calls_are_transient_and_say_so() {
     });
     node.restart();
     wait_until("the abort goes through", || writer.abort().is_ok());
+    let error = writer.begin().unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Fenced, "nobody knows which records the broker has: {error}");
+    let mut writer = first_writer(&bench, &log);
     writer.begin().unwrap();
     writer.send(record(&topic, 0, "after")).unwrap();
     commit(&mut *writer).unwrap();
