@@ -121,3 +121,49 @@ fn masked_values_are_shown_nowhere() {
         shown[3]
     );
 }
+
+#[test]
+fn a_bad_line_takes_its_order_with_it_and_a_bad_order_not_the_one_before() {
+    let layout = r#"
+name = "orders"
+version = 1
+kind = "delimited"
+encoding = "utf-8"
+terminator = "lf"
+[delimited]
+delimiter = "|"
+[discriminator]
+column = 1
+[[record]]
+name = "order"
+match = "O"
+field = [
+  { name = "mark", type = "constant", value = "O" }, { name = "number", type = "text" },
+  { name = "amount", type = "decimal", scale = 2 },
+]
+[[record]]
+name = "line"
+match = "L"
+parent = "order"
+field = [ { name = "mark", type = "constant", value = "L" }, { name = "pieces", type = "integer" } ]
+"#;
+    let feed = "rejects = { max_records = 9 }\n";
+    let site =
+        Site::uninitialised(support::LogKind::Embedded, &FeedOptions { layout: layout.to_owned(), ..allowing(feed) });
+    let department = site.path("config/departments/sales.toml");
+    let stated = std::fs::read_to_string(&department).unwrap()
+        + "lines = { each = \"line\", data = { pieces = \"line.pieces\" } }\n";
+    std::fs::write(&department, stated).unwrap();
+    let schema = site.path("config/schemas/OrderTaken.schema.json");
+    let looser = std::fs::read_to_string(&schema).unwrap().replace("\"additionalProperties\":false,", "");
+    std::fs::write(&schema, looser).unwrap();
+    site.ok(&["init", "--baseline", "take"]);
+    let file = "O|000001|1.00\nL|1\nO|000002|x\nL|2\nO|000003|3.00\nL|x\nL|3\nO|000004|4.00\nL|4\n";
+    site.drop_file(&order_name(1), file.as_bytes());
+    site.run_until_idle(0);
+    assert_eq!(site.numbers(), ["000001", "000004"]);
+    let rejects = site.committed("rejects");
+    let mut lines: Vec<u64> = rejects.iter().map(|reject| reject["line"].as_u64().unwrap()).collect();
+    lines.sort_unstable();
+    assert_eq!(lines, [3, 4, 5, 6, 7], "each record that no event carries is told: {rejects:#?}");
+}

@@ -179,17 +179,32 @@ impl<'a, R: Read> Translator<'a, R> {
         if !may {
             return Err(reject.into());
         }
-        // It may have been one of the group's members: without it the event would be wrong.
-        let made = if self.plan.mapping.has_members() {
-            self.prove_lost_group();
-            self.group.end();
-            None
-        } else {
-            self.end_group()?
-        };
+        let made = if self.may_be_member(&reject) { self.lose_group(&reject)? } else { self.end_group()? };
         self.allow(reject)?;
         self.prove(FileProof::uncarried);
         Ok(made)
+    }
+
+    /// Whether a bad record may belong to the group: without it the event would be wrong.
+    fn may_be_member(&self, reject: &Reject) -> bool {
+        let known = reject.record_type.as_ref().and_then(|name| self.plan.settings.layout.record_type(name));
+        match known.map(|record_type| self.plan.mapping.record_use(record_type)) {
+            Some(record_use) => matches!(record_use, RecordUse::Member(_)),
+            None => self.plan.mapping.has_members(),
+        }
+    }
+
+    /// Leaves the group out, which may lack a bad record. It is told and counted like a bad one: nothing goes silently.
+    fn lose_group(&mut self, cause: &Reject) -> Result<Option<&'a str>, ParseError> {
+        let Some(lead) = self.group.lead() else { return Ok(None) };
+        let message = format!("it is left out with the bad record on line {}, which may belong to it", cause.line);
+        let error = ForwardError { member: None, field: None, message, value: None };
+        let reject = Reject { code: cause.code, ..reject_of(self.plan, &self.group, &error) };
+        debug_assert_eq!(reject.record, lead.number());
+        self.allow(reject)?;
+        self.prove_lost_group();
+        self.group.end();
+        Ok(None)
     }
 
     /// Counts a bad record.
