@@ -18,6 +18,7 @@ use crate::inbound::request::Plans;
 use crate::inbound::slot::Context;
 use crate::ledger::{LedgerIndex, Topics};
 use crate::mapping::EventSchema;
+use crate::metrics::Metrics;
 use crate::stop::Stop;
 
 /// Everything a command works with.
@@ -56,6 +57,7 @@ impl Bridge {
             topics: Arc::new(Topics::new(&settings)),
             ledger: Arc::new(Mutex::new(LedgerIndex::default())),
             clock: Arc::new(SystemClock::new()) as Arc<dyn Clock>,
+            metrics: Metrics::new(),
             stop: Stop::new(),
             takeover_after: settings.takeover_after,
         };

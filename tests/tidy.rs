@@ -8,19 +8,22 @@ use std::path::{Path, PathBuf};
 /// For each module of `src/`, the modules that it may use. Whoever adds one decides it here, for all to see.
 ///
 /// Order of the layers, from above: `cli ↔ demo → runner → wiring → inbound → ledger → config → capture → mapping →
-/// layout → domain`; `clock`, `stop` and `draft` stand beside them.
-const MAY_USE: [(&str, &[&str]); 15] = [
+/// layout → domain`; `clock`, `stop`, `metrics` and `draft` stand beside them,
+/// `health` between `inbound` and `ledger`.
+const MAY_USE: [(&str, &[&str]); 17] = [
     ("domain", &[]),
     ("layout", &["domain"]),
     ("mapping", &["domain", "layout"]),
     ("draft", &["domain", "layout"]),
     ("clock", &["domain"]),
     ("stop", &[]),
+    ("metrics", &[]),
     ("capture", &["domain"]),
     ("config", &["capture", "domain", "layout", "mapping"]),
     ("ledger", &["config", "domain", "layout"]),
-    ("inbound", &["capture", "clock", "config", "domain", "layout", "ledger", "mapping", "stop"]),
-    ("wiring", &["capture", "clock", "config", "inbound", "ledger", "mapping", "stop"]),
+    ("health", &["clock", "domain", "ledger", "metrics"]),
+    ("inbound", &["capture", "clock", "config", "domain", "layout", "ledger", "mapping", "metrics", "stop"]),
+    ("wiring", &["capture", "clock", "config", "inbound", "ledger", "mapping", "metrics", "stop"]),
     ("runner", &["capture", "inbound", "ledger", "stop", "wiring"]),
     ("demo", &["cli", "config", "domain", "inbound", "ledger", "runner", "stop", "wiring"]),
     (

@@ -21,6 +21,8 @@ pub struct Settler {
 #[derive(Debug)]
 struct Tracked {
     stat: EntryStat,
+    /// When this file was first seen; one that grows stays the same, one that replaces it is another.
+    seen_at: Duration,
     changed_at: Duration,
     marker_seen: bool,
     sidecar_seen: bool,
@@ -124,6 +126,7 @@ impl Settler {
     fn see(&mut self, entry: &Entry, now: Duration, changes: &mut Changes) {
         let fresh = Tracked {
             stat: entry.stat,
+            seen_at: now,
             changed_at: now,
             marker_seen: false,
             sidecar_seen: false,
@@ -137,7 +140,8 @@ impl Settler {
             }
             Some(tracked) => {
                 let came_back = tracked.gone;
-                *tracked = fresh;
+                let seen_at = if came_back { now } else { tracked.seen_at };
+                *tracked = Tracked { seen_at, ..fresh };
                 if came_back || tracked.stat.version != 0 {
                     changes.appeared.push(entry.clone());
                 }
@@ -198,6 +202,18 @@ impl Settler {
     #[must_use]
     pub fn stat(&self, path: &EntryPath) -> Option<EntryStat> {
         self.tracked.get(path).map(|tracked| tracked.stat)
+    }
+
+    /// When an entry was first seen.
+    #[must_use]
+    pub fn seen_at(&self, path: &EntryPath) -> Option<Duration> {
+        self.tracked.get(path).map(|tracked| tracked.seen_at)
+    }
+
+    /// When the entry was first seen that is longest on its way.
+    #[must_use]
+    pub fn oldest(&self) -> Option<Duration> {
+        self.tracked.values().map(|tracked| tracked.seen_at).min()
     }
 
     /// Whether the entry's name is gone.

@@ -141,7 +141,7 @@ impl Publisher {
             ranges: progress.ranges.clone(),
         };
         let entry = self.entry_of(file, state);
-        self.finish(file, entry)
+        self.finish(file, entry, None)
     }
 
     fn commit_last(&mut self, file: &Prepared, outcome: &Outcome, mut progress: Progress) -> Result<()> {
@@ -156,13 +156,13 @@ impl Publisher {
         let state = published(file, summary, *records, *events, progress.ranges);
         let entry = self.entry_of(file, state);
         self.send_request_done(file)?;
-        self.finish(file, entry)?;
+        self.finish(file, entry, Some(summary))?;
         let _disposed = pass(Failpoint::Disposed, &file.entry.path);
         Ok(())
     }
 
     /// Ledger entry and commit.
-    fn finish(&mut self, file: &Prepared, entry: LedgerEntry) -> Result<()> {
+    fn finish(&mut self, file: &Prepared, entry: LedgerEntry, summary: Option<&FileSummary>) -> Result<()> {
         if cfg!(feature = "sabotage-split-ledger") {
             self.commit()?;
             self.slot.begin()?;
@@ -170,7 +170,7 @@ impl Publisher {
         self.slot.send_ledger(&entry)?;
         pass(Failpoint::Produced, &file.entry.path)?;
         self.commit()?;
-        self.take_in(file, entry)
+        self.take_in(file, entry, summary)
     }
 
     /// Ends a file that cannot be finished: what is published of it stays, and consumers are told that no more comes.
@@ -190,7 +190,7 @@ impl Publisher {
         self.slot.send_ledger(&entry)?;
         self.send_request_done(file)?;
         self.commit()?;
-        self.take_in(file, entry)
+        self.take_in(file, entry, None)
     }
 }
 

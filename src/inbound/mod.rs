@@ -3,8 +3,9 @@
 //! A [`plan`] is a feed made ready. [`scan`] lists, settles and takes entries; [`prepare`] does everything that can
 //! fail about a file ([`translate`] is its core) before a transaction is opened; [`publish`] writes events,
 //! [`manifest`] and ledger entry all or none; [`slot`] holds the right to do so. [`request`] does what commands ask,
-//! and [`keeping`] decides what stays in the store.
+//! and [`keeping`] decides what stays in the store. A [`way`] says when a file passed each stage.
 
+mod account;
 pub mod baseline;
 mod chunks;
 pub mod keeping;
@@ -19,3 +20,4 @@ pub mod scan;
 pub mod slot;
 pub mod tally;
 pub mod translate;
+pub mod way;

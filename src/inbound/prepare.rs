@@ -11,6 +11,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use super::manifest::FileSummary;
 use super::plan::{FeedPlan, Identity};
 use super::translate::Translator;
+use super::way::Way;
 use crate::capture::{Account, Body, Store};
 use crate::domain::event::Origin;
 use crate::domain::name_pattern::NameFacts;
@@ -39,6 +40,8 @@ pub struct Prepared {
     pub outcome: Outcome,
     /// The request that asked for it.
     pub request: Option<Asked>,
+    /// When it passed each stage so far.
+    pub way: Way,
     /// Given back when the file is dealt with.
     pub ticket: Option<Ticket>,
     /// Lives as long as this: by it the scanner sees that the file is dealt with.

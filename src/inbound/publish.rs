@@ -14,6 +14,7 @@ use dropbridge_port::failpoint::Failpoint;
 use dropbridge_port::{ErrorKind, PortError, Result, WrittenRange};
 
 use super::keeping::{KeepRules, Upkeep, is_kept};
+use super::manifest::FileSummary;
 use super::plan::FeedPlan;
 use super::prepare::{Events, HoldLimits, Outcome, Prepared, examine, keep, pass, whole_file};
 use super::slot::{Context, Slot};
@@ -112,6 +113,9 @@ impl Publisher {
         while !queue.is_empty() && !self.slot.context().stop.is_raised() {
             let mut group: Vec<(Prepared, Step)> = Vec::new();
             while let Some(mut file) = queue.pop_front() {
+                let now = self.slot.context().clock.elapsed();
+                file.way.seen.get_or_insert(now);
+                file.way.picked = Some(now);
                 let same_key = |other: &(Prepared, Step)| {
                     other.0.plan.id() == file.plan.id() && other.0.identity.key == file.identity.key
                 };
@@ -409,7 +413,7 @@ impl Publisher {
     /// After the commit: the ledger in memory, one line in the log, and what is no longer needed.
     fn done(&mut self, file: &Prepared, step: &Step, entry: Option<LedgerEntry>) -> Result<()> {
         match entry {
-            Some(entry) => self.take_in(file, entry)?,
+            Some(entry) => self.take_in(file, entry, summary_of(&file.outcome))?,
             None if matches!(step, Step::Nothing) => {
                 self.slot.context().ledger().refresh_arrival(file.plan.id(), &file.entry);
                 self.keep_what_is_needed(file)?;
@@ -421,8 +425,9 @@ impl Publisher {
         Ok(())
     }
 
-    pub(super) fn take_in(&mut self, file: &Prepared, entry: LedgerEntry) -> Result<()> {
-        self.tally.count(&entry, file.entry.size);
+    /// After the commit of what became of a file. `summary`: what was read beside its events, where it is published.
+    pub(super) fn take_in(&mut self, file: &Prepared, entry: LedgerEntry, summary: Option<&FileSummary>) -> Result<()> {
+        self.account(&entry, file.entry.size, &file.way, summary);
         if matches!(entry.state, DropState::Quarantined { .. } | DropState::Held { .. }) {
             let _answered = pass(Failpoint::Quarantined, &file.entry.path);
         }
@@ -440,6 +445,11 @@ impl Publisher {
         }
         self.let_go(hash, file.plan.id(), &file.identity.key, is_kept(file))
     }
+}
+
+/// What was read beside the events of a file.
+fn summary_of(outcome: &Outcome) -> Option<&FileSummary> {
+    if let Outcome::Events { file, .. } = outcome { Some(file) } else { None }
 }
 
 /// One place for each file of the group: the entries that were written, in order, and none where nothing was.

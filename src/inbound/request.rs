@@ -8,6 +8,7 @@ use dropbridge_port::{EntryPath, ErrorKind, PortError, Result};
 use super::plan::{FeedPlan, Identity};
 use super::prepare::{Asked, Outcome, Prepared, whole_file};
 use super::publish::Publisher;
+use super::way::Way;
 use crate::capture::selection::Named;
 use crate::capture::{Body, Lease};
 use crate::domain::name_pattern::NameFacts;
@@ -134,7 +135,7 @@ impl Publisher {
         self.slot.send_ledger(&entry)?;
         self.send_request_end(&request.id)?;
         self.commit()?;
-        self.tally.count(&entry, 0);
+        self.account(&entry, 0, &Way::default(), None);
         context.ledger().apply(entry);
         if let Some(hash) = hash {
             self.let_go(hash, feed, key, true)?;
@@ -231,6 +232,7 @@ fn stored(
         supersedes: None,
         outcome,
         request,
+        way: Way::default(),
         ticket: None,
         on_its_way: Arc::default(),
     }

@@ -12,6 +12,7 @@ use dropbridge_port::{Entry, EntryPath, ErrorKind, ListRequest, OpenEntry, Resul
 use super::plan::{FeedPlan, Identity};
 use super::prepare::{HoldLimits, Outcome, Prepared, pass};
 use super::slot::Context;
+use super::way::Way;
 use crate::capture::Store;
 use crate::capture::selection::Named;
 use crate::capture::settle::{Missing, Settler, Standing};
@@ -53,6 +54,8 @@ pub struct Pass {
     pub waiting: Vec<(EntryPath, Missing)>,
     /// When the first quiet time is over.
     pub due: Option<Duration>,
+    /// When the entry was first seen that is longest on its way.
+    pub oldest: Option<Duration>,
 }
 
 impl Pass {
@@ -189,7 +192,7 @@ impl Scanner {
             tracing::warn!(feed = self.plan.id(), %path, "gone from the inbox before it settled; its bytes are still at hand");
             return Ok(());
         }
-        let stat = self.settler.stat(path);
+        let (stat, seen) = (self.settler.stat(path), self.settler.seen_at(path));
         self.settler.forget(path);
         let entry = EntryFacts {
             path: path.to_string(),
@@ -212,6 +215,7 @@ impl Scanner {
             supersedes: None,
             outcome: Outcome::Vanished,
             request: None,
+            way: Way { seen, ..Way::default() },
             ticket: None,
             on_its_way: Arc::default(),
         })
@@ -246,7 +250,7 @@ impl Scanner {
 
     fn sum_up(&mut self) -> Pass {
         let now = self.context.clock.elapsed();
-        let mut sum = Pass::default();
+        let mut sum = Pass { oldest: self.settler.oldest(), ..Pass::default() };
         let mut unneeded = Vec::new();
         for (path, standing) in self.settler.standings(now) {
             match standing {

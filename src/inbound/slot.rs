@@ -10,6 +10,7 @@ use crate::clock::Clock;
 use crate::ledger::control::{Claim, FORMAT, Genesis};
 use crate::ledger::replay::{ControlState, read_control, read_ledger};
 use crate::ledger::{LedgerIndex, Topics};
+use crate::metrics::Metrics;
 use crate::stop::{Backoff, Stop};
 
 /// The header that every record of the bridge's own topics carries.
@@ -34,6 +35,8 @@ pub struct Context {
     pub ledger: Arc<Mutex<LedgerIndex>>,
     /// The clocks.
     pub clock: Arc<dyn Clock>,
+    /// Numbers about what is done.
+    pub metrics: Arc<Metrics>,
     /// Raised when everything has to end.
     pub stop: Stop,
     /// How long a holder may be silent.
@@ -61,6 +64,7 @@ pub struct Slot {
     writer: Box<dyn Writer>,
     claim: Claim,
     beat_at: Duration,
+    begun_at: Duration,
     in_transaction: bool,
 }
 
@@ -86,7 +90,8 @@ impl Slot {
             released: false,
         };
         let beat_at = context.clock.elapsed();
-        let mut slot = Self { context, number, genesis, writer, claim, beat_at, in_transaction: false };
+        let mut slot =
+            Self { context, number, genesis, writer, claim, beat_at, begun_at: beat_at, in_transaction: false };
         slot.write_claim().map_err(|error| slot.explain(error))?;
         slot.read_ledger()?;
         Ok((slot, control))
@@ -111,6 +116,7 @@ impl Slot {
         if cfg!(feature = "sabotage-skip-abort") && self.in_transaction {
             return Ok(());
         }
+        self.begun_at = self.context.clock.elapsed();
         self.writer.begin()?;
         self.in_transaction = true;
         Ok(())

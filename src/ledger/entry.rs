@@ -160,6 +160,9 @@ impl DropState {
     pub const WORDS: [&'static str; 8] =
         ["baseline", "publishing", "published", "quarantined", "held", "discarded", "vanished", "abandoned"];
 
+    /// The words of those states that need a person, as [`DropState::is_open`] says.
+    pub const OPEN_WORDS: [&'static str; 4] = ["quarantined", "held", "vanished", "abandoned"];
+
     /// The word used in tables and filters.
     #[must_use]
     pub const fn as_str(&self) -> &'static str {

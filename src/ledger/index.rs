@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use super::census::Census;
 use super::entry::{DropState, LedgerEntry};
 use crate::domain::{ContentHash, EntryFacts, LogicalKey};
 
@@ -9,6 +10,7 @@ use crate::domain::{ContentHash, EntryFacts, LogicalKey};
 #[derive(Debug, Default)]
 pub struct LedgerIndex {
     feeds: HashMap<String, FeedLedger>,
+    census: Census,
 }
 
 #[derive(Debug, Default)]
@@ -30,16 +32,36 @@ impl LedgerIndex {
         }
         let drops = feed.drops.entry(entry.key.clone()).or_default();
         match drops.iter_mut().find(|known| known.record_key() == entry.record_key()) {
-            Some(known) => *known = entry,
-            None => drops.push(entry),
+            Some(known) => {
+                self.census.take_out(known);
+                self.census.take_in(&entry);
+                *known = entry;
+            }
+            None => {
+                self.census.take_in(&entry);
+                drops.push(entry);
+            }
         }
     }
 
     /// Takes a drop out: its record was removed from the topic.
     pub fn remove(&mut self, entry: &LedgerEntry) {
         if let Some(drops) = self.feeds.get_mut(&entry.feed).and_then(|feed| feed.drops.get_mut(&entry.key)) {
-            drops.retain(|known| known.record_key() != entry.record_key());
+            let census = &mut self.census;
+            drops.retain(|known| {
+                let stays = known.record_key() != entry.record_key();
+                if !stays {
+                    census.take_out(known);
+                }
+                stays
+            });
         }
+    }
+
+    /// How many drops of each feed are in which state.
+    #[must_use]
+    pub const fn census(&self) -> &Census {
+        &self.census
     }
 
     /// Everything known under a key.

@@ -14,6 +14,7 @@ use crate::capture::{Body, Capture, sidecar};
 use crate::domain::BusinessDate;
 use crate::domain::name_pattern::NameFacts;
 use crate::inbound::prepare::{Outcome, Prepared, Source, examine, pass, whole_file};
+use crate::inbound::way::Way;
 use crate::layout::RejectCode;
 use crate::ledger::admit::{Admission, Candidate, admit};
 
@@ -28,6 +29,8 @@ struct Found {
     stated: Option<String>,
     /// What its name says.
     facts: Facts,
+    /// When it was seen, found complete, and read.
+    way: Way,
 }
 
 impl Found {
@@ -103,6 +106,8 @@ impl Scanner {
         };
         self.unreadable.remove(path);
         let gone = self.settler.is_gone(path);
+        let settled = Some(self.context.clock.elapsed());
+        let way = Way { seen: self.settler.seen_at(path), settled, ..Way::default() };
         let settings = Arc::clone(&self.plan.settings);
         let options = TakeOptions {
             account: settings.account(),
@@ -137,7 +142,8 @@ impl Scanner {
                 }
             }
             Taken::Capture(capture) => {
-                let found = Found { lost, stated, facts };
+                let way = Way { taken: Some(self.context.clock.elapsed()), ..way };
+                let found = Found { lost, stated, facts, way };
                 self.captured(path, capture, handle, found, emit)?;
             }
         }
@@ -173,7 +179,7 @@ impl Scanner {
             return Ok(());
         }
         let fault = found.fault(capture.checksum.as_deref());
-        let prepared = match self.prepare(capture, found.facts.unwrap_or_default(), fault) {
+        let prepared = match self.prepare(capture, found.facts.unwrap_or_default(), fault, found.way) {
             Ok(prepared) => prepared,
             Err(error) => {
                 if self.settler.is_gone(path) {
@@ -206,6 +212,7 @@ impl Scanner {
         capture: Capture,
         facts: NameFacts,
         fault: Option<(RejectCode, String)>,
+        way: Way,
     ) -> Result<Option<Prepared>> {
         let plan = &self.plan;
         let (identity, admission) = {
@@ -231,6 +238,7 @@ impl Scanner {
             supersedes: None,
             outcome: Outcome::Unexamined,
             request: None,
+            way,
             ticket: None,
             on_its_way: Arc::default(),
         };
@@ -240,6 +248,7 @@ impl Scanner {
             (file.revision, file.supersedes) = (revision, supersedes);
             file.outcome = self.examine(&file)?;
         }
+        file.way.examined = Some(self.context.clock.elapsed());
         pass(Failpoint::Prepared, &file.entry.path)?;
         Ok(Some(file))
     }

@@ -1,0 +1,114 @@
+//! What is said of a file once it is dealt with: counted for the summary, measured for Prometheus, and told in one line
+//! of the log.
+
+use super::manifest::FileSummary;
+use super::publish::Publisher;
+use super::way::{Stages, Way};
+use crate::domain::ContentHash;
+use crate::layout::Verdict;
+use crate::ledger::{DropState, LedgerEntry};
+use crate::metrics::{Metrics, Outcome, Scope};
+
+/// One line for a file: what every such line has, then what is peculiar to its outcome.
+macro_rules! tell {
+    ($level:ident, $line:expr, $($rest:tt)+) => {
+        tracing::$level!(
+            feed = %$line.entry.feed,
+            key = %$line.entry.key,
+            path = %$line.entry.entry.path,
+            sha256 = $line.entry.sha256.as_ref().map(ContentHash::to_string),
+            bytes = $line.bytes,
+            settle_s = seconds($line.stages.settle),
+            take_s = seconds($line.stages.take),
+            examine_s = seconds($line.stages.examine),
+            queue_s = seconds($line.stages.queue),
+            commit_s = seconds($line.stages.commit),
+            total_s = seconds($line.stages.total),
+            $($rest)+
+        )
+    };
+}
+
+struct Line<'a> {
+    entry: &'a LedgerEntry,
+    bytes: u64,
+    stages: Stages,
+}
+
+impl Publisher {
+    /// Counts, measures and tells what became of a file. `entry` was just committed.
+    pub(super) fn account(&mut self, entry: &LedgerEntry, bytes: u64, way: &Way, summary: Option<&FileSummary>) {
+        let context = self.context();
+        let stages = way.stages(context.clock.elapsed());
+        self.tally.count(entry, bytes);
+        measure(&context.metrics, entry, bytes, &stages, summary);
+        tell(&Line { entry, bytes, stages });
+    }
+}
+
+/// What became of a file; `None` while it is on its way.
+fn outcome(entry: &LedgerEntry) -> Option<Outcome> {
+    Some(match &entry.state {
+        _ if entry.repeats > 0 => Outcome::Repeated,
+        DropState::Published { .. } => Outcome::Published,
+        DropState::Quarantined { .. } => Outcome::Quarantined,
+        DropState::Held { .. } => Outcome::Held,
+        DropState::Vanished => Outcome::Vanished,
+        DropState::Abandoned { .. } => Outcome::Abandoned,
+        DropState::Discarded { .. } => Outcome::Discarded,
+        DropState::Baseline | DropState::Publishing { .. } => return None,
+    })
+}
+
+fn measure(metrics: &Metrics, entry: &LedgerEntry, bytes: u64, stages: &Stages, summary: Option<&FileSummary>) {
+    let (files, feed) = (&metrics.files, entry.feed.as_str());
+    let Some(outcome) = outcome(entry) else { return };
+    files.count(feed, outcome);
+    match (&entry.state, outcome) {
+        (DropState::Published { records, events, verdict, .. }, Outcome::Published) => {
+            files.published(feed, *records, *events, bytes);
+            files.proven(feed, verdict.map_or("not proven", Verdict::as_str));
+            for reject in summary.map(|summary| summary.rejects.as_slice()).unwrap_or_default() {
+                files.rejected(feed, reject.code.as_str(), Scope::Record, 1);
+            }
+        }
+        (DropState::Quarantined { reject, .. }, Outcome::Quarantined) => {
+            files.rejected(feed, reject.code.as_str(), Scope::File, 1);
+        }
+        _ => {}
+    }
+    for (stage, time) in stages.named() {
+        if let Some(time) = time {
+            files.stage(stage, time);
+        }
+    }
+    if let Some(time) = stages.total {
+        files.took(feed, time);
+    }
+}
+
+fn tell(line: &Line<'_>) {
+    let entry = line.entry;
+    match &entry.state {
+        _ if entry.repeats > 0 => {
+            tell!(info, line, repeats = entry.repeats, "the same bytes again: recorded, not published");
+        }
+        DropState::Published { records, events, verdict, rejects, revision, .. } => {
+            let verdict = verdict.map_or("not proven", Verdict::as_str);
+            tell!(info, line, records, events, rejects, revision, verdict, "published");
+        }
+        DropState::Quarantined { reject, attempts } => {
+            tell!(error, line, attempts, code = reject.code.as_str(), "quarantined: {reject}");
+        }
+        DropState::Held { reason } => tell!(error, line, "held for a person: {reason}"),
+        DropState::Vanished => tell!(error, line, "the file disappeared before it could be read"),
+        DropState::Abandoned { through, reason, .. } => tell!(error, line, through, "abandoned: {reason}"),
+        DropState::Discarded { reason } => tell!(info, line, "discarded: {reason}"),
+        DropState::Baseline | DropState::Publishing { .. } => {}
+    }
+}
+
+/// Seconds with their thousandths.
+fn seconds(time: Option<std::time::Duration>) -> Option<f64> {
+    time.map(|time| (time.as_secs_f64() * 1000.0).round() / 1000.0)
+}
