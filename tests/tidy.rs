@@ -247,7 +247,7 @@ fn no_file_is_dead() {
 #[test]
 fn every_failpoint_is_passed_somewhere() {
     let mut code_text = String::new();
-    for directory in ["src", "adapters/sqlite/src", "adapters/kafka/src"] {
+    for directory in ["src", "adapters/local/src", "adapters/sqlite/src", "adapters/kafka/src"] {
         for path in rust_files(directory) {
             code_text.push_str(&code(&path));
         }

@@ -4,4 +4,5 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 pub mod event_log;
+pub mod outbox;
 pub mod share;

@@ -15,6 +15,20 @@ pub(crate) fn failure(operation: &'static str, subject: impl Into<String>, errno
     }
 }
 
+/// The same for an operation that writes.
+pub(crate) fn write_failure(operation: &'static str, subject: impl Into<String>, errno: Errno) -> PortError {
+    let hint = match errno {
+        Errno::NOSPC => "the disk is full: make room there; it goes on by itself then",
+        Errno::DQUOT => "the user's quota there is used up: raise it or make room; it goes on by itself then",
+        Errno::ROFS => "the file system is mounted read-only: look at the kernel log, and mount it for writing",
+        Errno::ACCESS | Errno::PERM => {
+            "give the user that runs dropbridge read, write and execute permission on the outbox and its staging directory"
+        }
+        _ => return failure(operation, subject, errno),
+    };
+    PortError::io(operation, subject, &errno.into()).with_hint(hint)
+}
+
 fn advice(errno: Errno) -> Option<&'static str> {
     Some(match errno {
         Errno::ACCESS | Errno::PERM => {

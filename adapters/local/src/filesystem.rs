@@ -1,7 +1,7 @@
 //! Which kind of file system a directory is on.
 
 use rustix::fd::{AsFd, OwnedFd};
-use rustix::fs::{AtFlags, StatxAttributes, StatxFlags, fstat, fstatfs, statat, statx};
+use rustix::fs::{AtFlags, StatxAttributes, StatxFlags, fstat, fstatfs, fstatvfs, statat, statx};
 use rustix::io::Result;
 
 /// File systems that others change behind this kernel's back: inotify is silent about that, and an open file can be
@@ -29,6 +29,18 @@ const CHANGED_ELSEWHERE: [u32; 16] = [
 pub(crate) fn sees_all_changes(directory: &OwnedFd) -> bool {
     // The numbers are 32 bits wide; the field is wider, and sign-extended on some machines.
     fstatfs(directory).is_ok_and(|answer| !CHANGED_ELSEWHERE.contains(&(answer.f_type as u32)))
+}
+
+/// What stays of a file system from one mount to the next: its own id, or its type where it gives none (NFS).
+pub(crate) fn identity(directory: &OwnedFd) -> Result<u64> {
+    let id = fstatvfs(directory)?.f_fsid;
+    if id != 0 { Ok(id) } else { Ok(fstatfs(directory)?.f_type as u32 as u64) }
+}
+
+/// Whether it is known to rename without replacing. NFS has no such call; others tell when they are asked.
+pub(crate) fn renames_without_replacing(directory: &OwnedFd) -> bool {
+    const NFS: u32 = 0x0000_6969;
+    fstatfs(directory).is_ok_and(|answer| answer.f_type as u32 != NFS)
 }
 
 /// Whether something is mounted on this very directory.

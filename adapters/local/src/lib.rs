@@ -1,6 +1,6 @@
 //! A share that is a directory of this machine: local, a NAS mount or an NFS mount. Linux only.
 //!
-//! It reads, and leaves no trace of it: no write, lock, rename or probe file, and no new access time where the system
+//! A share reads, and leaves no trace of it: no write, lock, rename or probe file, and no new access time where the system
 //! allows that (the module `tree` says where). Nothing outside the directory is ever reached: symbolic links in it are
 //! passed over, whoever plants them and whenever.
 //!
@@ -8,6 +8,7 @@
 //! - `listing`: what is in it;
 //! - `handle`: an opened file;
 //! - `watch`: wake-ups;
+//! - `outbox`: the part that writes, and only to an outbox;
 //! - `filesystem`: which kind of file system it is on, and whether it is mounted at all;
 //! - `failure`: the system's answers as errors with advice.
 
@@ -15,6 +16,7 @@ mod failure;
 mod filesystem;
 mod handle;
 mod listing;
+mod outbox;
 mod tree;
 mod watch;
 
@@ -25,6 +27,8 @@ use dropbridge_port::{
 };
 
 use crate::tree::Tree;
+
+pub use crate::outbox::LocalOutbox;
 
 /// How a directory is to be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

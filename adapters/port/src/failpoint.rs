@@ -50,11 +50,27 @@ pub enum Failpoint {
     PurgeBegun,
     /// The object is gone.
     Purged,
+    /// A file is about to be made in an outbox under a temporary name.
+    OutboxBegun,
+    /// The file is there under its temporary name, empty.
+    OutboxStaged,
+    /// All its bytes were written, none is synced.
+    OutboxWritten,
+    /// Its bytes are synced; it has no witness yet.
+    OutboxSynced,
+    /// It has its witness; both names are synced, the intent is not journaled.
+    OutboxWitnessed,
+    /// It has its final name; the directory is not synced.
+    OutboxRenamed,
+    /// Its final name is synced; the receipt is not journaled.
+    OutboxPublished,
+    /// Its witness is gone.
+    OutboxForgotten,
 }
 
 impl Failpoint {
     /// Every point, in the order of a file's way.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 27] = [
         Self::EntryOpened,
         Self::Captured,
         Self::StoreBegun,
@@ -74,6 +90,14 @@ impl Failpoint {
         Self::Quarantined,
         Self::PurgeBegun,
         Self::Purged,
+        Self::OutboxBegun,
+        Self::OutboxStaged,
+        Self::OutboxWritten,
+        Self::OutboxSynced,
+        Self::OutboxWitnessed,
+        Self::OutboxRenamed,
+        Self::OutboxPublished,
+        Self::OutboxForgotten,
     ];
 
     /// Its name in `DROPBRIDGE_FAILPOINT`.
@@ -99,6 +123,14 @@ impl Failpoint {
             Self::Quarantined => "quarantined",
             Self::PurgeBegun => "purge_begun",
             Self::Purged => "purged",
+            Self::OutboxBegun => "outbox_begun",
+            Self::OutboxStaged => "outbox_staged",
+            Self::OutboxWritten => "outbox_written",
+            Self::OutboxSynced => "outbox_synced",
+            Self::OutboxWitnessed => "outbox_witnessed",
+            Self::OutboxRenamed => "outbox_renamed",
+            Self::OutboxPublished => "outbox_published",
+            Self::OutboxForgotten => "outbox_forgotten",
         }
     }
 }
