@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::address;
+use super::calendar::{self, Calendars};
 use super::problems::Place;
 use super::schema;
 use super::secret;
@@ -34,6 +35,7 @@ pub(super) struct Bridge {
     pub(super) topics: TopicSettings,
     pub(super) transaction: TransactionSettings,
     pub(super) takeover_after: Duration,
+    pub(super) calendars: Calendars,
     pub(super) shares: BTreeMap<String, Option<ShareSettings>>,
     pub(super) events: BTreeMap<String, Option<EventSettings>>,
     /// Pattern of the departments' files, relative to this one, and where it is stated.
@@ -61,6 +63,7 @@ pub(super) fn read(source: &Source<'_>) -> Bridge {
         store,
         transaction: transaction(root.section("transaction")),
         takeover_after: takeover_after(root.section("slot")),
+        calendars: calendar::read(root.section("calendar")),
         shares: shares(root.need("share").and_then(|given| given.section())),
         events: events(root.need("event").and_then(|given| given.section()), &topics),
         topics,

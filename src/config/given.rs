@@ -17,7 +17,7 @@ pub(super) enum Form<'a> {
     Integer(i64),
     Decimal,
     Flag(bool),
-    Date,
+    Date(&'a toml_edit::Datetime),
     List(&'a toml_edit::Array),
     Tables(&'a toml_edit::ArrayOfTables),
     Table(&'a dyn TableLike),
@@ -41,7 +41,7 @@ impl<'a> Form<'a> {
             Value::Integer(number) => Self::Integer(*number.value()),
             Value::Float(_) => Self::Decimal,
             Value::Boolean(flag) => Self::Flag(*flag.value()),
-            Value::Datetime(_) => Self::Date,
+            Value::Datetime(date) => Self::Date(date.value()),
             Value::Array(array) => Self::List(array),
             Value::InlineTable(table) => Self::Table(table),
         }
@@ -53,7 +53,7 @@ impl<'a> Form<'a> {
             Self::Integer(_) => "a whole number",
             Self::Decimal => "a number with a point",
             Self::Flag(_) => "true or false",
-            Self::Date => "a date",
+            Self::Date(_) => "a date",
             Self::List(_) | Self::Tables(_) => "a list",
             Self::Table(_) => "a table",
         }
@@ -99,6 +99,14 @@ impl<'a> Given<'a> {
     pub(super) fn as_integer(&self) -> Option<i64> {
         match self.form {
             Form::Integer(number) => Some(number),
+            _ => None,
+        }
+    }
+
+    /// A date or time that stands without quotes, as it is written, without complaint where it is something else.
+    pub(super) fn as_date(&self) -> Option<String> {
+        match self.form {
+            Form::Date(date) => Some(date.to_string()),
             _ => None,
         }
     }

@@ -6,6 +6,7 @@
 
 mod address;
 mod bridge;
+mod calendar;
 mod department;
 mod feed;
 mod given;
@@ -106,6 +107,11 @@ fn settings(bridge: Bridge, feeds: Vec<StatedFeed>) -> Option<Settings> {
         topics: bridge.topics,
         transaction: bridge.transaction,
         takeover_after: bridge.takeover_after,
+        calendars: bridge
+            .calendars
+            .into_iter()
+            .map(|(name, calendar)| Some((name, calendar?)))
+            .collect::<Option<_>>()?,
         shares: bridge.shares.into_iter().map(|(name, share)| Some((name, share?))).collect::<Option<_>>()?,
         events: bridge.events.into_iter().map(|(name, event)| Some((name, event?))).collect::<Option<_>>()?,
         feeds: feeds.into_iter().map(|feed| feed.settings.map(Arc::new)).collect::<Option<_>>()?,

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::capture::readiness::Readiness;
 use crate::capture::{Account, StoreOptions};
+use crate::domain::Calendar;
 use crate::domain::name_pattern::{NamePattern, Wildcard};
 use crate::domain::policy::{Corrections, KeepCaptures, RejectLimit, Repeat, Retention, SequenceReset};
 use crate::layout::{Layout, Verdict};
@@ -29,6 +30,8 @@ pub struct Settings {
     pub transaction: TransactionSettings,
     /// How long the slot's holder may be silent before a standby takes over.
     pub takeover_after: Duration,
+    /// Business calendars by name.
+    pub calendars: BTreeMap<String, Arc<Calendar>>,
     /// Shares by name.
     pub shares: BTreeMap<String, ShareSettings>,
     /// Event types by name.

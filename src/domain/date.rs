@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use jiff::civil::Date;
+use jiff::Span;
+use jiff::civil::{Date, Weekday};
 use serde::{Deserialize, Serialize};
 
 use super::date_time_format::{DateTime, DateTimeFormat, Extent};
@@ -18,6 +19,38 @@ impl BusinessDate {
     pub fn parse(text: &str) -> Option<Self> {
         let DateTime { year, month, day, .. } = DateTime::parse_date(text)?;
         Date::new(i16::try_from(year).ok()?, i8::try_from(month).ok()?, i8::try_from(day).ok()?).ok().map(Self)
+    }
+
+    /// The date so many days later, or earlier where `days` is negative; the calendar's first or last date where there
+    /// is none.
+    #[must_use]
+    pub fn days_later(self, days: i32) -> Self {
+        // Beyond a span's own limits lies no date either.
+        Self(self.0.saturating_add(Span::new().days(days.clamp(-7_000_000, 7_000_000))))
+    }
+
+    /// Its day of the week.
+    #[must_use]
+    pub fn weekday(self) -> Weekday {
+        self.0.weekday()
+    }
+
+    /// Its month (from 1) and day of the month.
+    #[must_use]
+    pub fn month_and_day(self) -> (i8, i8) {
+        (self.0.month(), self.0.day())
+    }
+
+    /// As a date of the Gregorian calendar.
+    #[must_use]
+    pub const fn civil(self) -> Date {
+        self.0
+    }
+}
+
+impl From<Date> for BusinessDate {
+    fn from(date: Date) -> Self {
+        Self(date)
     }
 }
 

@@ -1,5 +1,6 @@
 //! The bridge's own vocabulary: values without I/O.
 
+pub mod calendar;
 pub mod date;
 pub mod date_time_format;
 pub mod entry;
@@ -10,7 +11,9 @@ pub mod moment;
 pub mod name_pattern;
 pub mod policy;
 pub mod quantity;
+pub mod sequence;
 
+pub use calendar::Calendar;
 pub use date::BusinessDate;
 pub use entry::EntryFacts;
 pub use hash::ContentHash;

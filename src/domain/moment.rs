@@ -36,6 +36,12 @@ impl Moment {
         Self(self.0.checked_add(time).unwrap_or(Timestamp::MAX))
     }
 
+    /// As a timestamp of the calendar's library.
+    #[must_use]
+    pub const fn timestamp(self) -> Timestamp {
+        self.0
+    }
+
     /// RFC 3339 in UTC.
     #[must_use]
     pub fn rfc3339(self) -> String {

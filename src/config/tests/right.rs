@@ -12,6 +12,7 @@ use crate::config::problems::Gathered;
 use crate::config::section::Source;
 use crate::config::settings::LogSettings;
 use crate::config::{layout, layout_file, layout_from_text, load};
+use crate::domain::BusinessDate;
 use crate::domain::policy::{Corrections, KeepCaptures, Repeat, Retention, SequenceReset};
 use crate::layout::spec::{Align, Encoding, FixedWidthSpec, KindSpec, Presence, Setting, Terminator};
 use crate::mapping::spec::{FieldRef, ValueSpec};
@@ -237,4 +238,29 @@ fn a_layout_can_be_read_alone() {
     }
     let missing = layout_file(&example.path("layouts/nothing.toml")).unwrap_err();
     assert!(missing.to_string().contains("nothing.toml"), "{missing}");
+}
+
+#[test]
+fn calendars_have_holidays_of_the_list_and_of_the_file() {
+    let example = Example::new();
+    let calendar = "[calendar.city]\nzone = \"Europe/Vienna\"\nbusiness_days = [\"mon\", \"sat\"]\n\
+                    holidays = [2026-06-01, \"12-26\"]\nholidays_file = \"city.txt\"\n\n[calendar.plain]\nzone = \"UTC\"\n\n[share.estate]";
+    example.replace(BRIDGE_FILE, "[share.estate]", calendar);
+    example.write("city.txt", "\u{feff}2026-06-06 National day\r\n\n# closed\n2026-06-08..2026-06-13  # two weeks\n");
+    let settings = example.load().unwrap_or_else(|problems| panic!("{problems}"));
+    let date = |text: &str| BusinessDate::parse(text).unwrap();
+    for (day, city, plain) in [
+        ("2026-06-01", false, true),
+        ("2026-06-02", false, true),
+        ("2026-06-06", false, false),
+        ("2026-06-08", false, true),
+        ("2026-06-13", false, false),
+        ("2026-06-15", true, true),
+        ("2026-06-20", true, false),
+        ("2026-12-26", false, false),
+    ] {
+        assert_eq!(settings.calendars["city"].is_business_day(date(day)), city, "{day}");
+        assert_eq!(settings.calendars["plain"].is_business_day(date(day)), plain, "{day}");
+    }
+    assert_eq!(settings.calendars["city"].zone_name(), "Europe/Vienna");
 }

@@ -41,6 +41,24 @@ fn bridge() {
 }
 
 #[test]
+fn calendar() {
+    check(include_str!("wrong/calendar.txt"));
+}
+
+#[test]
+fn a_wrong_line_of_a_file_of_holidays_is_named() {
+    let example = Example::new();
+    let calendar = "[calendar.city]\nzone = \"UTC\"\nholidays_file = \"city.txt\"\n\n[share.estate]";
+    example.replace(BRIDGE_FILE, "[share.estate]", calendar);
+    example.write("city.txt", "# by the council\n2026-12-24\n24.12.2026 Christmas Eve\n");
+    assert_eq!(
+        example.problems(),
+        ["config/city.txt:3: `24.12.2026` is no holiday: 2026-12-24, 2026-12-24..2026-12-31, or 12-25 for every year \
+          would be one"]
+    );
+}
+
+#[test]
 fn store() {
     check(include_str!("wrong/store.txt"));
 }
