@@ -54,6 +54,8 @@ enum Command {
 enum Benchmark {
     /// Parsing, proving and rendering, against the loop of the csv crate and against sha256sum
     Layouts,
+    /// Files to events on a real Kafka, against kcat and bare transactions; writes docs/performance.md when asked
+    Forward(bench::ForwardOptions),
 }
 
 #[derive(Subcommand)]
@@ -107,6 +109,7 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Licences => licences::run(),
         Command::Sabotage => sabotage::run(),
         Command::Bench { what: Benchmark::Layouts } => bench::run("layouts"),
+        Command::Bench { what: Benchmark::Forward(options) } => bench::forward(&options),
         Command::Kafka { action } => kafka(action),
     }
 }
