@@ -35,10 +35,28 @@ impl Default for SystemClock {
 
 impl Clock for SystemClock {
     fn now(&self) -> Moment {
-        Moment::from(jiff::Timestamp::now())
+        let now = Moment::from(jiff::Timestamp::now());
+        #[cfg(feature = "failpoints")]
+        let now = now.after(test_offset::read());
+        now
     }
 
     fn elapsed(&self) -> Duration {
         self.start.elapsed()
+    }
+}
+
+/// For tests: `DROPBRIDGE_TEST_CLOCK` names a file with the seconds by which the calendar's clock is fast. It is read each
+/// time, so that a test can let days pass while the program runs.
+#[cfg(feature = "failpoints")]
+mod test_offset {
+    use std::time::Duration;
+
+    pub(super) fn read() -> Duration {
+        let seconds = std::env::var_os("DROPBRIDGE_TEST_CLOCK").and_then(|path| {
+            let text = std::fs::read_to_string(path).ok()?;
+            text.trim().parse().ok()
+        });
+        Duration::from_secs(seconds.unwrap_or(0))
     }
 }

@@ -4,6 +4,7 @@
 //! says whether they are new, [`layout`] and [`mapping`] make events of them, and [`inbound`] publishes those with
 //! their ledger entry in one transaction. [`runner`] drives all feeds of a slot; [`wiring`] names the adapters.
 
+pub mod arrivals;
 pub mod capture;
 pub mod cli;
 pub mod clock;

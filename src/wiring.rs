@@ -13,6 +13,7 @@ use dropbridge_sqlite::SqliteLog;
 use crate::capture::Store;
 use crate::clock::{Clock, SystemClock};
 use crate::config::settings::{FeedSettings, LogSettings, Settings};
+use crate::inbound::arrivals::Arrivals;
 use crate::inbound::plan::FeedPlan;
 use crate::inbound::request::Plans;
 use crate::inbound::slot::Context;
@@ -57,6 +58,7 @@ impl Bridge {
             topics: Arc::new(Topics::new(&settings)),
             ledger: Arc::new(Mutex::new(LedgerIndex::default())),
             clock: Arc::new(SystemClock::new()) as Arc<dyn Clock>,
+            arrivals: Arc::new(Arrivals::new(&settings)),
             metrics: Metrics::new(),
             stop: Stop::new(),
             takeover_after: settings.takeover_after,

@@ -129,7 +129,7 @@ fn init_plan_lists_what_an_administrator_has_to_set_up_and_sets_up_nothing() {
         let site = Site::uninitialised(log, &FeedOptions::default());
         let plan = site.ok(&["init", "--plan"]);
         if log == LogKind::Kafka {
-            for topic in ["ledger", "control", "manifests", "rejects", "OrderTaken"] {
+            for topic in ["ledger", "control", "manifests", "rejects", "arrivals", "OrderTaken"] {
                 assert!(plan.contains(&format!("{}{topic}", site.prefix)), "{topic}: {plan}");
             }
             assert!(plan.contains("cleanup.policy=compact") && plan.contains("kafka-acls"), "{plan}");

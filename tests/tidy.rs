@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 /// Order of the layers, from above: `cli ↔ demo → runner → wiring → inbound → ledger → config → capture → mapping →
 /// layout → domain`; `clock`, `stop`, `metrics` and `draft` stand beside them,
 /// `health` between `inbound` and `ledger`.
-const MAY_USE: [(&str, &[&str]); 17] = [
+const MAY_USE: [(&str, &[&str]); 18] = [
     ("domain", &[]),
     ("layout", &["domain"]),
     ("mapping", &["domain", "layout"]),
@@ -18,23 +18,30 @@ const MAY_USE: [(&str, &[&str]); 17] = [
     ("clock", &["domain"]),
     ("stop", &[]),
     ("metrics", &[]),
+    ("arrivals", &["domain"]),
     ("capture", &["domain"]),
-    ("config", &["capture", "domain", "layout", "mapping"]),
-    ("ledger", &["config", "domain", "layout"]),
+    ("config", &["arrivals", "capture", "domain", "layout", "mapping"]),
+    ("ledger", &["arrivals", "config", "domain", "layout"]),
     ("health", &["clock", "domain", "ledger", "metrics"]),
-    ("inbound", &["capture", "clock", "config", "domain", "layout", "ledger", "mapping", "metrics", "stop"]),
+    (
+        "inbound",
+        &["arrivals", "capture", "clock", "config", "domain", "layout", "ledger", "mapping", "metrics", "stop"],
+    ),
     ("wiring", &["capture", "clock", "config", "inbound", "ledger", "mapping", "metrics", "stop"]),
     ("runner", &["capture", "inbound", "ledger", "stop", "wiring"]),
     ("demo", &["cli", "config", "domain", "inbound", "ledger", "runner", "stop", "wiring"]),
     (
         "cli",
-        &["capture", "config", "demo", "domain", "draft", "inbound", "layout", "ledger", "runner", "wiring", "stop"],
+        &[
+            "arrivals", "capture", "config", "demo", "domain", "draft", "inbound", "layout", "ledger", "runner",
+            "wiring", "stop",
+        ],
     ),
     ("main", &[]),
 ];
 
 /// Modules that touch no file, clock, network or configuration: they are given what they work on.
-const PURE: [&str; 4] = ["domain", "layout", "mapping", "draft"];
+const PURE: [&str; 5] = ["domain", "layout", "mapping", "draft", "arrivals"];
 
 fn tree() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))

@@ -2,6 +2,7 @@
 //!
 //! Exit codes of all of them: 0 fine, 1 the answer is no (rejects, a mismatch, something open), 2 an error.
 
+mod arrivals;
 mod check;
 mod demo;
 mod events;
@@ -65,6 +66,8 @@ enum Command {
     /// Look at which drops became which events.
     #[command(subcommand, after_help = "Example:\n  dropbridge ledger list --state held")]
     Ledger(ledger::LedgerCommand),
+    /// Look at which files are due, which are overdue, and what was found of those that came.
+    Arrivals(arrivals::ArrivalsArguments),
     /// Look after files that could not be published.
     #[command(subcommand, after_help = "Example:\n  dropbridge quarantine list")]
     Quarantine(quarantine::QuarantineCommand),
@@ -124,6 +127,7 @@ async fn dispatch(arguments: Arguments, output: Output) -> anyhow::Result<Answer
         Command::Prove(own) => prove::run(config, &own, output),
         Command::Events(own) => events::run(&*open(config)?, &own, output),
         Command::Ledger(own) => ledger::run(&*open(config)?, &own, output),
+        Command::Arrivals(own) => arrivals::run(&*open(config)?, &own, output),
         Command::Quarantine(own) => quarantine::run(open(config)?, &own, output).await,
         Command::Layout(own) => layout::run(&own, output),
         Command::Store(own) => store::run(open(config)?, &own, output).await,

@@ -23,7 +23,7 @@ const MOST_PARTITIONS: u64 = 1000;
 const MOST_BYTES: u64 = 1 << 30;
 
 /// Names under the prefix that are topics of the bridge's own.
-const OWN_TOPICS: [&str; 5] = ["ledger", "manifests", "rejects", "deliveries", "control"];
+const OWN_TOPICS: [&str; 6] = ["ledger", "manifests", "rejects", "arrivals", "deliveries", "control"];
 
 /// What `bridge.toml` says. Values that could not be read are absent; names are there whenever they were stated, so
 /// that nothing that refers to them is reported too.

@@ -22,6 +22,21 @@ pub(super) fn read(section: Option<Section<'_>>) -> Calendars {
     named.into_iter().map(|(name, given)| (name, given.section().and_then(calendar).map(Arc::new))).collect()
 }
 
+/// A calendar that another table names.
+pub(super) fn named(given: &Given<'_>, calendars: &Calendars) -> Option<Arc<Calendar>> {
+    let name = given.text()?;
+    if let Some(calendar) = calendars.get(&name) {
+        return calendar.clone();
+    }
+    let hint = if calendars.is_empty() {
+        Some(format!("state it there: [calendar.{name}] with zone = \"Europe/London\" or the like"))
+    } else {
+        suggestion(&name, calendars.keys().map(String::as_str))
+    };
+    given.problem_with_hint(format!("no calendar `{name}` is stated in the bridge's file"), hint);
+    None
+}
+
 fn calendar(section: Section<'_>) -> Option<Calendar> {
     let zone = section.need("zone").and_then(|given| zone(&given));
     let weekdays = section.find("business_days").map_or(Some(Weekdays::WORKING), |given| weekdays(&given));

@@ -10,6 +10,7 @@ use crate::layout::Verdict;
 use crate::layout::spec::Role;
 
 use super::bridge::{Bridge, DAY_MS, word_of_an_address};
+use super::expect;
 use super::given::Given;
 use super::layout::StatedLayout;
 use super::mapping::{self, StatedEvent, Surroundings};
@@ -62,6 +63,16 @@ pub(super) fn read(section: Section<'_>, department: Option<&str>, bridge: &Brid
         names_have_date: names.all(NamePattern::has_date),
         names_have_sequence: names.all(NamePattern::has_sequence),
     };
+    let expect = section.section("expect").map(|section| {
+        let around = expect::Around {
+            calendars: &bridge.calendars,
+            names_have_date: names.all(NamePattern::has_date),
+            names_have_sequence: names.any(NamePattern::has_sequence),
+            sequence,
+            recursive,
+        };
+        Arc::new(expect::read(section, &around))
+    });
     let rejects = section.section("rejects").and_then(rejects);
     let least_verdict = section.word("least_verdict", &VERDICTS, Verdict::ReplayOnly);
     let ignore = section.texts("ignore");
@@ -88,6 +99,7 @@ pub(super) fn read(section: Section<'_>, department: Option<&str>, bridge: &Brid
             repeat,
             corrections,
             sequence,
+            expect,
             ready: ready?,
             poll,
             rejects,
@@ -181,6 +193,11 @@ impl Names {
     /// Every name carries it, as far as is known.
     fn all(&self, carries: impl Fn(&NamePattern) -> bool) -> bool {
         !self.complete || self.patterns.iter().all(|(_, _, pattern)| carries(pattern))
+    }
+
+    /// Some name carries it, as far as is known.
+    fn any(&self, carries: impl Fn(&NamePattern) -> bool) -> bool {
+        !self.complete || self.patterns.iter().any(|(_, _, pattern)| carries(pattern))
     }
 
     /// `repeat`, which is needed if and only if a name says nothing of which drop it is.

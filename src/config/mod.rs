@@ -8,6 +8,7 @@ mod address;
 mod bridge;
 mod calendar;
 mod department;
+mod expect;
 mod feed;
 mod given;
 mod layout;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::arrivals::Expectation;
 use crate::capture::readiness::Readiness;
 use crate::capture::{Account, StoreOptions};
 use crate::domain::Calendar;
@@ -141,6 +142,8 @@ pub struct FeedSettings {
     pub corrections: Corrections,
     /// How sequence numbers go on.
     pub sequence: SequenceReset,
+    /// Which files are expected; `None`: nothing is said of arrivals.
+    pub expect: Option<Arc<Expectation>>,
     /// When an entry is complete.
     pub ready: Readiness,
     /// Time between listings where nothing wakes the feed.

@@ -220,7 +220,7 @@ impl Publisher {
         }
     }
 
-    fn abort_or_reclaim(&mut self) -> Result<()> {
+    pub(super) fn abort_or_reclaim(&mut self) -> Result<()> {
         match self.slot.abort() {
             Err(error) if error.kind == ErrorKind::Fenced => self.slot.reclaim(&error),
             answer => answer,

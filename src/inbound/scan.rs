@@ -9,16 +9,18 @@ use std::time::Duration;
 use dropbridge_port::failpoint::Failpoint;
 use dropbridge_port::{Entry, EntryPath, ErrorKind, ListRequest, OpenEntry, Result, Share};
 
+use super::arrivals::Dates;
 use super::plan::{FeedPlan, Identity};
 use super::prepare::{HoldLimits, Outcome, Prepared, pass};
 use super::slot::Context;
 use super::way::Way;
+use crate::arrivals::Look;
 use crate::capture::Store;
 use crate::capture::selection::Named;
 use crate::capture::settle::{Missing, Settler, Standing};
 use crate::domain::key::Unnamed;
 use crate::domain::name_pattern::NameFacts;
-use crate::domain::{EntryFacts, LogicalKey};
+use crate::domain::{EntryFacts, LogicalKey, Moment};
 
 /// How many entries are held open at first sight; those beyond it are opened when they have settled.
 const MAX_OPEN_ENTRIES: usize = 256;
@@ -41,6 +43,8 @@ pub struct Scanner {
     /// Entries that we may not read: said once, and tried in every pass.
     unreadable: BTreeSet<EntryPath>,
     warned: HashSet<String>,
+    /// When the first pass began whose look was asked for.
+    looking_since: Option<Moment>,
 }
 
 /// How an inbox stands after a pass.
@@ -83,7 +87,20 @@ impl Scanner {
         let settler = Settler::new(plan.settings.ready.clone());
         let (handles, in_flight) = (BTreeMap::new(), BTreeMap::new());
         let (unreadable, warned) = (BTreeSet::new(), HashSet::new());
-        Self { plan, share, store, context, memory_bytes, limits, settler, handles, in_flight, unreadable, warned }
+        Self {
+            plan,
+            share,
+            store,
+            context,
+            memory_bytes,
+            limits,
+            settler,
+            handles,
+            in_flight,
+            unreadable,
+            warned,
+            looking_since: None,
+        }
     }
 
     /// Its feed.
@@ -246,6 +263,27 @@ impl Scanner {
             self.vanished(&path, emit)?;
         }
         Ok(())
+    }
+
+    /// What the last pass saw that is not in the ledger yet, for a feed that expects files; `at`: when it began.
+    #[must_use]
+    pub fn look(&mut self, at: Moment) -> Look {
+        let since = *self.looking_since.get_or_insert(at);
+        let mut look = Look { at, since, settling: Dates::new(), in_flight: Dates::new() };
+        if !self.context.arrivals.expects(self.plan.id()) {
+            return look;
+        }
+        for (path, standing) in self.settler.standings(self.context.clock.elapsed()) {
+            let date = self.facts_of(&path).ok().and_then(|facts| facts.business_date);
+            match standing {
+                Standing::InFlight => look.in_flight.insert(date),
+                // A marker that does not come is no file that is about to.
+                Standing::Waits(_) => continue,
+                _ if self.unreadable.contains(&path) => continue,
+                Standing::Quiet { .. } | Standing::Settled | Standing::Lost(_) => look.settling.insert(date),
+            };
+        }
+        look
     }
 
     fn sum_up(&mut self) -> Pass {

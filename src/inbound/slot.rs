@@ -6,6 +6,8 @@ use std::time::Duration;
 use dropbridge_port::{ErrorKind, EventLog, OutgoingRecord, PortError, Result, Writer};
 use serde::Serialize;
 
+use super::arrivals::{Arrivals, news};
+use crate::arrivals::Arrival;
 use crate::clock::Clock;
 use crate::ledger::control::{Claim, FORMAT, Genesis};
 use crate::ledger::replay::{ControlState, read_control, read_ledger};
@@ -35,6 +37,8 @@ pub struct Context {
     pub ledger: Arc<Mutex<LedgerIndex>>,
     /// The clocks.
     pub clock: Arc<dyn Clock>,
+    /// Files that are expected.
+    pub arrivals: Arc<Arrivals>,
     /// Numbers about what is done.
     pub metrics: Arc<Metrics>,
     /// Raised when everything has to end.
@@ -66,6 +70,8 @@ pub struct Slot {
     beat_at: Duration,
     begun_at: Duration,
     in_transaction: bool,
+    /// What the open transaction tells the ledger of feeds that expect files.
+    news: Vec<(String, Arrival)>,
 }
 
 impl Slot {
@@ -90,10 +96,20 @@ impl Slot {
             released: false,
         };
         let beat_at = context.clock.elapsed();
-        let mut slot =
-            Self { context, number, genesis, writer, claim, beat_at, begun_at: beat_at, in_transaction: false };
+        let mut slot = Self {
+            context,
+            number,
+            genesis,
+            writer,
+            claim,
+            beat_at,
+            begun_at: beat_at,
+            in_transaction: false,
+            news: Vec::new(),
+        };
         slot.write_claim().map_err(|error| slot.explain(error))?;
         slot.read_ledger()?;
+        slot.begin_arrivals(control.arrivals.clone());
         Ok((slot, control))
     }
 
@@ -101,6 +117,12 @@ impl Slot {
     #[must_use]
     pub const fn context(&self) -> &Context {
         &self.context
+    }
+
+    /// Its number.
+    #[must_use]
+    pub const fn number(&self) -> u32 {
+        self.number
     }
 
     /// The writer.
@@ -117,16 +139,19 @@ impl Slot {
             return Ok(());
         }
         self.begun_at = self.context.clock.elapsed();
+        self.news.clear();
         self.writer.begin()?;
         self.in_transaction = true;
         Ok(())
     }
 
-    /// Commits; an answer that does not come is asked for again, until it comes or the bridge is asked to stop.
+    /// Commits, with what there is to say of the arrivals that the transaction tells of; an answer that does not come is asked for again, until it comes or the bridge is asked to stop.
     ///
     /// # Errors
     /// Of the log; `Transient` only when asked to stop, the outcome is not known then, and the next start will see it.
     pub fn commit(&mut self) -> Result<()> {
+        let news = std::mem::take(&mut self.news);
+        let said = self.send_arrivals_of(&news)?;
         let mut backoff = Backoff::default();
         loop {
             match self.writer.commit() {
@@ -136,7 +161,9 @@ impl Slot {
                 }
                 answer => {
                     self.in_transaction = false;
-                    return answer;
+                    answer?;
+                    self.tell_arrivals(&said);
+                    return Ok(());
                 }
             }
         }
@@ -185,6 +212,10 @@ impl Slot {
     /// Of the log.
     pub fn send_ledger(&mut self, entry: &crate::ledger::LedgerEntry) -> Result<()> {
         let topics = Arc::clone(&self.context.topics);
+        if self.context.arrivals.expects(&entry.feed) {
+            let news = news(&self.context.ledger(), entry);
+            self.news.extend(news.into_iter().map(|arrival| (entry.feed.clone(), arrival)));
+        }
         self.send_own(&topics.ledger, self.number, &entry.record_key(), Some(entry))
     }
 
@@ -227,7 +258,10 @@ impl Slot {
         tracing::warn!(error = %fenced, "fenced though our claim is the newest: taking the slot again");
         self.writer = self.context.log.writer(&Context::transactional_id(&self.context.bridge, self.number))?;
         self.write_claim()?;
-        self.read_ledger()
+        self.read_ledger()?;
+        let control = read_control(&*self.context.log, &self.context.topics)?;
+        self.begin_arrivals(control.arrivals);
+        Ok(())
     }
 
     /// Says who holds the slot, when an error is that it is not ours any more; other errors stay as they are.
@@ -266,6 +300,11 @@ impl Slot {
         self.begin()?;
         self.send_own(&topics.control, self.number, &Claim::record_key(self.number), Some(&claim))?;
         self.commit()
+    }
+
+    fn begin_arrivals(&self, journals: std::collections::BTreeMap<String, crate::arrivals::Journal>) {
+        let now = self.context.clock.now();
+        self.context.arrivals.begin(journals, &self.context.ledger(), now);
     }
 
     fn read_ledger(&mut self) -> Result<()> {

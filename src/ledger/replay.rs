@@ -7,6 +7,8 @@ use dropbridge_port::{ErrorKind, EventLog, FetchedRecord, Isolation, Polled, Por
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
+use crate::arrivals::Journal;
+
 use super::control::{Baseline, Claim, FORMAT, GENESIS_KEY, Genesis, Request};
 use super::entry::LedgerEntry;
 use super::index::LedgerIndex;
@@ -27,6 +29,8 @@ pub struct ControlState {
     pub baselines: BTreeMap<String, Baseline>,
     /// The newest claim of each slot.
     pub claims: BTreeMap<u32, Claim>,
+    /// Journals of feeds that expect files.
+    pub arrivals: BTreeMap<String, Journal>,
     /// Requests not yet done, by id.
     pub requests: BTreeMap<String, Request>,
 }
@@ -117,6 +121,9 @@ pub fn apply_control(state: &mut ControlState, topic: &str, record: &FetchedReco
         (Some(value), None) if key == GENESIS_KEY => state.genesis = Some(decode(topic, record, value)?),
         (Some(value), Some(("baseline", feed))) => {
             state.baselines.insert(feed.to_owned(), decode(topic, record, value)?);
+        }
+        (Some(value), Some(("arrivals", feed))) => {
+            state.arrivals.insert(feed.to_owned(), decode(topic, record, value)?);
         }
         (Some(value), Some(("slot", _))) => {
             let claim: Claim = decode(topic, record, value)?;

@@ -21,6 +21,8 @@ pub struct Topics {
     pub manifests: String,
     /// What could not be taken, and why.
     pub rejects: String,
+    /// What is to be said of files that are expected.
+    pub arrivals: String,
     /// Genesis, claims of slots, requests of commands; compacted.
     pub control: String,
     events: BTreeMap<String, (String, u32)>,
@@ -40,6 +42,7 @@ impl Topics {
             ledger: own("ledger"),
             manifests: own("manifests"),
             rejects: own("rejects"),
+            arrivals: own("arrivals"),
             control: own("control"),
             events: events
                 .iter()
@@ -76,6 +79,7 @@ impl Topics {
             spec(&self.control, SLOTS + 1, Cleanup::Compact, &[]),
             spec(&self.manifests, 1, Cleanup::Delete, &for_ever),
             spec(&self.rejects, 1, Cleanup::Delete, &for_ever),
+            spec(&self.arrivals, 1, Cleanup::Delete, &for_ever),
         ];
         let mut events: Vec<_> = self.events.values().collect();
         events.sort();

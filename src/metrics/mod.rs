@@ -7,6 +7,7 @@
 //! Whatever is counted is counted by the thread that did it, after it is committed; nothing here is asked for a
 //! decision.
 
+mod arrivals;
 mod feeds;
 mod files;
 mod log;
@@ -25,6 +26,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
+pub use arrivals::ArrivalMetrics;
 pub use feeds::{FeedMetrics, FeedState};
 pub use files::{FileMetrics, Outcome, Scope};
 pub use log::LogMetrics;
@@ -43,6 +45,8 @@ pub struct Metrics {
     pub files: FileMetrics,
     /// How feeds stand.
     pub feeds: FeedMetrics,
+    /// Files that are expected.
+    pub arrivals: ArrivalMetrics,
     /// Transactions, errors and ends of the log.
     pub log: LogMetrics,
     /// The slot.
@@ -60,11 +64,12 @@ impl Metrics {
         let mut registry = Registry::with_prefix("dropbridge");
         let files = FileMetrics::register(&mut registry);
         let feeds = FeedMetrics::register(&mut registry);
+        let arrivals = ArrivalMetrics::register(&mut registry);
         let log = LogMetrics::register(&mut registry);
         let slot = SlotMetrics::register(&mut registry);
         let store = StoreMetrics::register(&mut registry);
         let process = ProcessMetrics::register(&mut registry);
-        Arc::new(Self { registry, files, feeds, log, slot, store, process })
+        Arc::new(Self { registry, files, feeds, arrivals, log, slot, store, process })
     }
 
     /// A feed is there, with everything at zero: a rate can be told of its first file already.

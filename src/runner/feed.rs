@@ -113,7 +113,10 @@ impl Worker {
         if attended.is_stale || matches!(attended.watch, Some(None)) {
             attended.renew(self)?;
         }
-        attended.scanner.pass(&mut |prepared| self.emit(prepared))
+        let at = self.bridge.context.clock.now();
+        let pass = attended.scanner.pass(&mut |prepared| self.emit(prepared))?;
+        self.bridge.context.arrivals.looked(self.plan.id(), attended.scanner.look(at));
+        Ok(pass)
     }
 
     /// Hands a file to the publisher; waits while too much is on its way.

@@ -81,7 +81,10 @@ fn publish_until_end(
             }
         }
         publisher.slot().beat_if_due()?;
+        publisher.watch_arrivals()?;
     }
+    // What the last listings saw.
+    publisher.watch_arrivals()?;
     if stop.is_raised() {
         // Not all was looked at: what is missing may be there at the next start.
         return Ok(());

@@ -55,6 +55,7 @@ pub struct Site {
     pub log: LogKind,
     pub brokers: String,
     pub prefix: String,
+    environment: Vec<(String, PathBuf)>,
 }
 
 /// What a test wants of its feed; the rest is the simplest that works.
@@ -132,7 +133,7 @@ impl Site {
         let number = SITES.fetch_add(1, Ordering::Relaxed);
         let stamp = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_micros();
         let prefix = format!("t{}-{number}-{stamp}.", std::process::id());
-        Self { directory, log, brokers, prefix }
+        Self { directory, log, brokers, prefix, environment: Vec::new() }
     }
 
     /// Writes the configuration (again).
@@ -180,6 +181,11 @@ impl Site {
         .unwrap();
     }
 
+    /// A variable for every run of the program from now on.
+    pub fn set_environment(&mut self, name: &str, value: PathBuf) {
+        self.environment.push((name.to_owned(), value));
+    }
+
     pub fn path(&self, below: &str) -> PathBuf {
         self.directory.path().join(below)
     }
@@ -200,6 +206,7 @@ impl Site {
         let mut command = Command::new(env!("CARGO_BIN_EXE_dropbridge"));
         command.arg("--config").arg(self.path("config/bridge.toml")).args(arguments);
         command.env_remove("DROPBRIDGE_FAILPOINT").env_remove("DROPBRIDGE_LOG").stdin(Stdio::null());
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command
     }
 

@@ -46,6 +46,10 @@ pub enum Failpoint {
     QuarantineStored,
     /// The ledger knows of the quarantine.
     Quarantined,
+    /// That files are missing was handed over; the commit was not asked for.
+    ArrivalsDue,
+    /// That files are missing is committed.
+    ArrivalsSaid,
     /// An object of the store that nothing needs any more is about to be removed.
     PurgeBegun,
     /// The object is gone.
@@ -70,7 +74,7 @@ pub enum Failpoint {
 
 impl Failpoint {
     /// Every point, in the order of a file's way.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 29] = [
         Self::EntryOpened,
         Self::Captured,
         Self::StoreBegun,
@@ -88,6 +92,8 @@ impl Failpoint {
         Self::Disposed,
         Self::QuarantineStored,
         Self::Quarantined,
+        Self::ArrivalsDue,
+        Self::ArrivalsSaid,
         Self::PurgeBegun,
         Self::Purged,
         Self::OutboxBegun,
@@ -121,6 +127,8 @@ impl Failpoint {
             Self::Disposed => "disposed",
             Self::QuarantineStored => "quarantine_stored",
             Self::Quarantined => "quarantined",
+            Self::ArrivalsDue => "arrivals_due",
+            Self::ArrivalsSaid => "arrivals_said",
             Self::PurgeBegun => "purge_begun",
             Self::Purged => "purged",
             Self::OutboxBegun => "outbox_begun",

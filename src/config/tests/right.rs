@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::example::{BRIDGE_FILE, DEPARTMENT_FILE, Example};
+use crate::arrivals::{ExpectedDays, Sizes};
 use crate::capture::readiness::ChecksumAlgorithm;
 use crate::capture::{Compression, StoreOptions};
 use crate::config::problems::Gathered;
@@ -263,4 +264,23 @@ fn calendars_have_holidays_of_the_list_and_of_the_file() {
         assert_eq!(settings.calendars["plain"].is_business_day(date(day)), plain, "{day}");
     }
     assert_eq!(settings.calendars["city"].zone_name(), "Europe/Vienna");
+}
+
+#[test]
+fn what_a_feed_expects() {
+    let example = Example::new();
+    example.replace(BRIDGE_FILE, "[share.estate]", "[calendar.city]\nzone = \"Europe/Vienna\"\n\n[share.estate]");
+    let expect = "[feed.expect]\ncalendar = \"city\"\nby = \"06:30\"\ndate_offset_days = -1\nfiles = 2\ngrace_ms = 60000\n\
+                  gapless = true\nmin_bytes = 10\nusual_percent = 50\nempty = \"fine\"\n\n[feed.ready]";
+    example.replace(DEPARTMENT_FILE, "[feed.ready]", expect);
+    let settings = example.load().unwrap_or_else(|problems| panic!("{problems}"));
+    let expectation = settings.feeds[0].expect.as_ref().unwrap();
+    let deadline = expectation.deadline.as_ref().unwrap();
+    assert_eq!((deadline.by.to_string().as_str(), deadline.days), ("06:30", ExpectedDays::Business));
+    assert_eq!((deadline.date_offset_days, deadline.files, deadline.grace.as_secs()), (-1, 2, 60));
+    assert_eq!(deadline.calendar.zone_name(), "Europe/Vienna");
+    let gapless = expectation.gapless.unwrap();
+    assert_eq!((gapless.reset, gapless.grace.as_secs()), (SequenceReset::Daily, 900));
+    let sizes = Sizes { min_bytes: Some(10), usual_percent: Some(50), ..Sizes::default() };
+    assert_eq!((expectation.sizes, expectation.empty_is_fine), (sizes, true));
 }
