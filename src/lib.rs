@@ -13,6 +13,7 @@ pub mod demo;
 pub mod domain;
 pub mod draft;
 pub mod health;
+pub mod http;
 pub mod inbound;
 pub mod layout;
 pub mod ledger;

@@ -14,6 +14,7 @@ use crate::capture::Store;
 use crate::clock::{Clock, SystemClock};
 use crate::config::settings::{FeedSettings, LogSettings, Settings};
 use crate::inbound::arrivals::Arrivals;
+use crate::health::Health;
 use crate::inbound::plan::FeedPlan;
 use crate::inbound::request::Plans;
 use crate::inbound::slot::Context;
@@ -38,8 +39,17 @@ impl Bridge {
     /// # Errors
     /// What does not work, with what to do about it.
     pub fn open(settings: Settings) -> anyhow::Result<Self> {
+        let instruments = Instruments::new(&settings);
+        Self::open_with(settings, instruments)
+    }
+
+    /// The same with instruments that are looked at already, while the log may still be away.
+    ///
+    /// # Errors
+    /// As for [`Bridge::open`].
+    pub fn open_with(settings: Settings, instruments: Instruments) -> anyhow::Result<Self> {
         let log = open_log(&settings.log)?;
-        Self::over(settings, log)
+        Self::over(settings, log, instruments)
     }
 
     /// The same without its log, for looking at everything else.
@@ -47,19 +57,23 @@ impl Bridge {
     /// # Errors
     /// As for [`Bridge::open`].
     pub fn without_log(settings: Settings) -> anyhow::Result<Self> {
-        Self::over(settings, Arc::new(SqliteLog::in_memory()?))
+        let instruments = Instruments::new(&settings);
+        Self::over(settings, Arc::new(SqliteLog::in_memory()?), instruments)
     }
 
-    fn over(settings: Settings, log: Arc<dyn EventLog>) -> anyhow::Result<Self> {
+    fn over(settings: Settings, log: Arc<dyn EventLog>, instruments: Instruments) -> anyhow::Result<Self> {
         let feeds = compile_feeds(&settings)?;
+        instruments.declare(&settings, log.address());
+        let Instruments { clock, metrics, health } = instruments;
         let context = Context {
             bridge: settings.name.clone(),
             log,
             topics: Arc::new(Topics::new(&settings)),
             ledger: Arc::new(Mutex::new(LedgerIndex::default())),
-            clock: Arc::new(SystemClock::new()) as Arc<dyn Clock>,
+            clock,
             arrivals: Arc::new(Arrivals::new(&settings)),
-            metrics: Metrics::new(),
+            metrics,
+            health,
             stop: Stop::new(),
             takeover_after: settings.takeover_after,
         };
@@ -88,6 +102,37 @@ impl Bridge {
     /// Of the file system.
     pub fn store(&self) -> anyhow::Result<Arc<Store>> {
         Ok(Arc::new(Store::open(&self.settings.store.path, self.settings.store.options)?))
+    }
+}
+
+/// The clocks, and what is said of the process while it runs. They are there before the log is.
+#[derive(Clone)]
+pub struct Instruments {
+    /// The clocks.
+    pub clock: Arc<dyn Clock>,
+    /// Numbers.
+    pub metrics: Arc<Metrics>,
+    /// How everything stands.
+    pub health: Arc<Health>,
+}
+
+impl Instruments {
+    /// Of a process that begins now.
+    #[must_use]
+    pub fn new(settings: &Settings) -> Self {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+        let metrics = Metrics::new();
+        let health = Health::new(Arc::clone(&clock), Arc::clone(&metrics), settings.takeover_after);
+        Self { clock, metrics, health }
+    }
+
+    fn declare(&self, settings: &Settings, log: &str) {
+        self.health.set_log(log);
+        self.metrics.store.set_quota(settings.store.options.quota);
+        for feed in &settings.feeds {
+            self.health.declare_feed(&feed.id, &feed.department);
+            self.metrics.store.set_feed_quota(&feed.id, feed.store_quota);
+        }
     }
 }
 

@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 ///
 /// Order of the layers, from above: `cli ↔ demo → runner → wiring → inbound → ledger → config → capture → mapping →
 /// layout → domain`; `clock`, `stop`, `metrics` and `draft` stand beside them,
-/// `health` between `inbound` and `ledger`.
-const MAY_USE: [(&str, &[&str]); 18] = [
+/// `health` between `inbound` and `ledger`, `http` above `health`.
+const MAY_USE: [(&str, &[&str]); 19] = [
     ("domain", &[]),
     ("layout", &["domain"]),
     ("mapping", &["domain", "layout"]),
@@ -23,18 +23,22 @@ const MAY_USE: [(&str, &[&str]); 18] = [
     ("config", &["arrivals", "capture", "domain", "layout", "mapping"]),
     ("ledger", &["arrivals", "config", "domain", "layout"]),
     ("health", &["clock", "domain", "ledger", "metrics"]),
+    ("http", &["health", "metrics"]),
     (
         "inbound",
-        &["arrivals", "capture", "clock", "config", "domain", "layout", "ledger", "mapping", "metrics", "stop"],
+        &[
+            "arrivals", "capture", "clock", "config", "domain", "health", "layout", "ledger", "mapping", "metrics",
+            "stop",
+        ],
     ),
-    ("wiring", &["capture", "clock", "config", "inbound", "ledger", "mapping", "metrics", "stop"]),
-    ("runner", &["capture", "inbound", "ledger", "stop", "wiring"]),
+    ("wiring", &["capture", "clock", "config", "health", "inbound", "ledger", "mapping", "metrics", "stop"]),
+    ("runner", &["capture", "health", "inbound", "ledger", "metrics", "stop", "wiring"]),
     ("demo", &["cli", "config", "domain", "inbound", "ledger", "runner", "stop", "wiring"]),
     (
         "cli",
         &[
-            "arrivals", "capture", "config", "demo", "domain", "draft", "inbound", "layout", "ledger", "runner",
-            "wiring", "stop",
+            "arrivals", "capture", "config", "demo", "domain", "draft", "http", "inbound", "layout", "ledger",
+            "runner", "wiring", "stop",
         ],
     ),
     ("main", &[]),

@@ -122,7 +122,7 @@ async fn dispatch(arguments: Arguments, output: Output) -> anyhow::Result<Answer
     match arguments.command {
         Command::Init(own) => init::run(&*open(config)?, &own, output),
         Command::Check(own) => check::run(config, &own, output),
-        Command::Run(own) => run::run(run::open(config, &own)?, &own, output).await,
+        Command::Run(own) => run::run(config, &own, output).await,
         Command::Ingest(own) => ingest::run(open(config)?, &own, output).await,
         Command::Prove(own) => prove::run(config, &own, output),
         Command::Events(own) => events::run(&*open(config)?, &own, output),

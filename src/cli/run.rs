@@ -1,5 +1,6 @@
 //! `dropbridge run`.
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -8,38 +9,71 @@ use dropbridge_port::{ErrorKind, PortError};
 
 use super::output::{counted, size};
 use super::{Answer, Output};
+use crate::config::{self, Settings};
+use crate::http::{self, Endpoints, Listening};
 use crate::runner::{self, RunOptions, RunSummary};
 use crate::stop::Backoff;
-use crate::wiring::Bridge;
+use crate::wiring::{Bridge, Instruments};
 
 /// Arguments of `run`.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  dropbridge run\n  dropbridge run --until-idle   take what is there, then end: exit code 1 if \
-    anything was held back\n  dropbridge run --standby      take over when the running instance falls silent"
+    anything was held back\n  dropbridge run --standby      take over when the running instance falls silent\n  \
+    dropbridge run --http 127.0.0.1:9847   answer there: /metrics, /healthz, /readyz, /status"
 )]
 pub(super) struct RunArguments {
     /// Take what is there, and end.
     #[arg(long, conflicts_with = "standby")]
     until_idle: bool,
+    /// Answer over HTTP here, whatever the configuration says: /metrics, /healthz, /readyz, /status.
+    #[arg(long, value_name = "ADDRESS:PORT", conflicts_with = "until_idle")]
+    http: Option<SocketAddr>,
     /// Wait until the instance that runs gives up or falls silent, then take over.
     #[arg(long)]
     standby: bool,
 }
 
-/// Opens the bridge. Whoever serves waits for a log that is away, as a service that is started before its broker has to.
+/// Runs it.
 ///
 /// # Errors
 /// Of the configuration and the log.
-pub(super) fn open(config: &Path, arguments: &RunArguments) -> anyhow::Result<Arc<Bridge>> {
+pub(super) async fn run(config: &Path, arguments: &RunArguments, output: Output) -> anyhow::Result<Answer> {
+    let settings = config::load(config)?;
+    let instruments = Instruments::new(&settings);
+    // Before the log is there: that it is away has to be seen.
+    let _listening = listen(&settings, &instruments, arguments).await?;
+    let bridge = open(&settings, &instruments, arguments)?;
+    run_opened(bridge, arguments, output).await
+}
+
+async fn listen(
+    settings: &Settings,
+    instruments: &Instruments,
+    arguments: &RunArguments,
+) -> anyhow::Result<Option<Listening>> {
+    let stated = settings.http.as_ref().map(|http| (http.listen, http.stated.as_str()));
+    let wanted = arguments.http.map(|address| (address, "--http")).or(stated);
+    let Some((address, stated)) = wanted.filter(|_| !arguments.until_idle) else { return Ok(None) };
+    let endpoints = Endpoints {
+        bridge: settings.name.clone(),
+        health: Arc::clone(&instruments.health),
+        metrics: Arc::clone(&instruments.metrics),
+    };
+    http::listen(address, stated, endpoints).await.map(Some)
+}
+
+/// Opens the bridge. Whoever serves waits for a log that is away, as a service that is started before its broker has to.
+fn open(settings: &Settings, instruments: &Instruments, arguments: &RunArguments) -> anyhow::Result<Arc<Bridge>> {
     let mut backoff = Backoff::default();
     loop {
-        match super::open(config) {
+        match Bridge::open_with(settings.clone(), instruments.clone()) {
             Err(error) if !arguments.until_idle && is_transient(&error) => {
+                instruments.health.log_failed(ErrorKind::Transient.as_str(), &format!("{error:#}"), true);
                 tracing::error!("the event log is away, trying again: {error:#}");
                 std::thread::sleep(backoff.pause());
             }
-            answer => return answer,
+            answer => return answer.map(Arc::new),
         }
     }
 }
@@ -48,11 +82,7 @@ fn is_transient(error: &anyhow::Error) -> bool {
     error.downcast_ref::<PortError>().is_some_and(|error| error.kind == ErrorKind::Transient)
 }
 
-/// Runs it.
-///
-/// # Errors
-/// Of the log; when another instance took over.
-pub(super) async fn run(bridge: Arc<Bridge>, arguments: &RunArguments, output: Output) -> anyhow::Result<Answer> {
+async fn run_opened(bridge: Arc<Bridge>, arguments: &RunArguments, output: Output) -> anyhow::Result<Answer> {
     let options = RunOptions { until_idle: arguments.until_idle, standby: arguments.standby, ..RunOptions::default() };
     let summary = runner::run(bridge, options).await?;
     show(&summary, output)?;

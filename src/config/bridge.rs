@@ -6,11 +6,14 @@ use std::time::Duration;
 
 use super::address;
 use super::calendar::{self, Calendars};
+use super::http;
 use super::problems::Place;
 use super::schema;
 use super::secret;
 use super::section::{Section, Source};
-use super::settings::{EventSettings, LogSettings, ShareSettings, StoreSettings, TopicSettings, TransactionSettings};
+use super::settings::{
+    EventSettings, HttpSettings, LogSettings, ShareSettings, StoreSettings, TopicSettings, TransactionSettings,
+};
 use super::store;
 
 /// A day in milliseconds: nothing the bridge waits for is longer.
@@ -36,6 +39,7 @@ pub(super) struct Bridge {
     pub(super) transaction: TransactionSettings,
     pub(super) takeover_after: Duration,
     pub(super) calendars: Calendars,
+    pub(super) http: Option<HttpSettings>,
     pub(super) shares: BTreeMap<String, Option<ShareSettings>>,
     pub(super) events: BTreeMap<String, Option<EventSettings>>,
     /// Pattern of the departments' files, relative to this one, and where it is stated.
@@ -64,6 +68,7 @@ pub(super) fn read(source: &Source<'_>) -> Bridge {
         transaction: transaction(root.section("transaction")),
         takeover_after: takeover_after(root.section("slot")),
         calendars: calendar::read(root.section("calendar")),
+        http: root.section("http").and_then(http::read),
         shares: shares(root.need("share").and_then(|given| given.section())),
         events: events(root.need("event").and_then(|given| given.section()), &topics),
         topics,

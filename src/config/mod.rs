@@ -11,6 +11,7 @@ mod department;
 mod expect;
 mod feed;
 mod given;
+mod http;
 mod layout;
 mod mapping;
 mod places;
@@ -113,6 +114,7 @@ fn settings(bridge: Bridge, feeds: Vec<StatedFeed>) -> Option<Settings> {
             .into_iter()
             .map(|(name, calendar)| Some((name, calendar?)))
             .collect::<Option<_>>()?,
+        http: bridge.http,
         shares: bridge.shares.into_iter().map(|(name, share)| Some((name, share?))).collect::<Option<_>>()?,
         events: bridge.events.into_iter().map(|(name, event)| Some((name, event?))).collect::<Option<_>>()?,
         feeds: feeds.into_iter().map(|feed| feed.settings.map(Arc::new)).collect::<Option<_>>()?,

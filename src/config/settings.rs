@@ -1,6 +1,7 @@
 //! Configuration that cannot be wrong any more: what the rest of the bridge is given.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,6 +34,8 @@ pub struct Settings {
     pub takeover_after: Duration,
     /// Business calendars by name.
     pub calendars: BTreeMap<String, Arc<Calendar>>,
+    /// Where to answer over HTTP; `None`: nowhere.
+    pub http: Option<HttpSettings>,
     /// Shares by name.
     pub shares: BTreeMap<String, ShareSettings>,
     /// Event types by name.
@@ -91,6 +94,15 @@ pub struct TransactionSettings {
     pub chunk_bytes: usize,
     /// Captures above this are spooled to the store.
     pub memory_capture_bytes: u64,
+}
+
+/// Answering over HTTP.
+#[derive(Clone, Debug)]
+pub struct HttpSettings {
+    /// Address and port to listen at.
+    pub listen: SocketAddr,
+    /// Where that is stated, for messages: file, line and key.
+    pub stated: String,
 }
 
 /// A place where files live.

@@ -6,8 +6,10 @@
 mod report;
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
+
+use tokio::sync::Semaphore;
 
 use crate::clock::Clock;
 use crate::domain::Moment;
@@ -16,7 +18,7 @@ use crate::metrics::{FeedState, Metrics};
 
 pub use report::{FeedReport, LogReport, Report, SlotReport, Waiting};
 
-/// How long a thread may be at one thing before it counts as stuck: longer than the largest file takes.
+/// How long the publisher may be at one thing before it counts as stuck: longer than any answer of the log is waited for.
 const PATIENCE: Duration = Duration::from_secs(600);
 
 /// How many entries that wait are named for each feed; all are counted.
@@ -69,7 +71,15 @@ struct State {
     log_answered: Option<Duration>,
     log_error: Option<String>,
     feeds: BTreeMap<String, Feed>,
-    threads: BTreeMap<String, Duration>,
+    threads: BTreeMap<String, Thread>,
+    budget: Option<(Weak<Semaphore>, usize)>,
+}
+
+struct Thread {
+    beat: Duration,
+    /// How long it may be at one thing; `None`: a share decides that, and a restart would be no cure.
+    patience: Option<Duration>,
+    panicked: bool,
 }
 
 struct Feed {
@@ -108,6 +118,7 @@ impl Health {
             log_error: None,
             feeds: BTreeMap::new(),
             threads: BTreeMap::new(),
+            budget: None,
         };
         Arc::new(Self { clock, metrics, started_at: now, silence, state: Mutex::new(state) })
     }
@@ -116,12 +127,24 @@ impl Health {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A thread begins. It has to beat from now on, until what is answered here is dropped.
+    /// The thread begins that talks to the log. It has to beat from now on, until what is answered here is dropped.
     #[must_use]
     pub fn pulse(self: &Arc<Self>, thread: &str) -> Pulse {
-        let pulse = Pulse { health: Arc::clone(self), thread: thread.to_owned() };
-        pulse.beat();
-        pulse
+        self.begin(thread, Some(PATIENCE))
+    }
+
+    /// A feed's thread begins. It may hang on a share that hangs, for as long as that does: a new start is no cure for
+    /// it, so that it only shows in the report.
+    #[must_use]
+    pub fn feed_pulse(self: &Arc<Self>, feed: &str) -> Pulse {
+        self.begin(&feed_thread(feed), None)
+    }
+
+    fn begin(self: &Arc<Self>, thread: &str, patience: Option<Duration>) -> Pulse {
+        let thread = thread.to_owned();
+        let begun = Thread { beat: self.clock.elapsed(), patience, panicked: false };
+        self.state().threads.insert(thread.clone(), begun);
+        Pulse { health: Arc::clone(self), thread }
     }
 
     /// A feed is configured.
@@ -223,6 +246,11 @@ impl Health {
         self.state().log_error = Some(error.to_owned());
     }
 
+    /// The memory that files on their way may take, and the bytes that all of it is.
+    pub fn set_budget(&self, budget: &Arc<Semaphore>, limit: usize) {
+        self.state().budget = Some((Arc::downgrade(budget), limit));
+    }
+
     /// Sets the numbers that change by themselves, before they are told.
     pub fn refresh_metrics(&self) {
         let now = self.clock.elapsed();
@@ -234,19 +262,26 @@ impl Health {
         let since = |then: Option<Duration>| now.saturating_sub(then.unwrap_or_default());
         self.metrics.slot.set_heartbeat_age(since(state.heartbeat));
         self.metrics.log.set_silence(since(state.log_answered));
+        let budget = state.budget.as_ref().and_then(|(budget, limit)| Some((budget.upgrade()?, *limit)));
+        if let Some((budget, limit)) = budget {
+            self.metrics.store.set_budget(limit.saturating_sub(budget.available_permits()), limit);
+        }
     }
 
-    /// Threads that have been at one thing for too long; none is how it should be.
+    /// Threads that have panicked, or have been at one thing for too long; none is how it should be.
     #[must_use]
     pub fn stuck(&self) -> Vec<String> {
         let now = self.clock.elapsed();
         let state = self.state();
-        let stuck = state.threads.iter().filter(|(_, beat)| now.saturating_sub(**beat) >= PATIENCE);
-        stuck
-            .map(|(thread, beat)| {
-                format!("thread `{thread}` has been at one thing for {} s", now.saturating_sub(*beat).as_secs())
-            })
-            .collect()
+        let say = |(name, thread): (&String, &Thread)| {
+            let idle = now.saturating_sub(thread.beat);
+            if thread.panicked {
+                return Some(format!("thread `{name}` has panicked: this is a bug"));
+            }
+            let is_stuck = thread.patience.is_some_and(|patience| idle >= patience);
+            is_stuck.then(|| format!("thread `{name}` has been at one thing for {} s", idle.as_secs()))
+        };
+        state.threads.iter().filter_map(say).collect()
     }
 
     /// Why the process is not ready to work, or to take over; `None` when it is.
@@ -283,20 +318,25 @@ impl Pulse {
     /// The thread makes progress.
     pub fn beat(&self) {
         let now = self.health.clock.elapsed();
-        let mut state = self.health.state();
-        match state.threads.get_mut(&self.thread) {
-            Some(beat) => *beat = now,
-            None => drop(state.threads.insert(self.thread.clone(), now)),
+        if let Some(thread) = self.health.state().threads.get_mut(&self.thread) {
+            thread.beat = now;
         }
     }
 }
 
 impl Drop for Pulse {
     fn drop(&mut self) {
+        let mut state = self.health.state();
         if !std::thread::panicking() {
-            self.health.state().threads.remove(&self.thread);
+            state.threads.remove(&self.thread);
+        } else if let Some(thread) = state.threads.get_mut(&self.thread) {
+            thread.panicked = true;
         }
     }
+}
+
+fn feed_thread(feed: &str) -> String {
+    format!("feed {feed}")
 }
 
 #[cfg(test)]

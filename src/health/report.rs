@@ -82,6 +82,9 @@ pub struct FeedReport {
     /// Seconds since the entry was first seen that is longest on its way.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub oldest_waiting_s: Option<f64>,
+    /// Seconds since its thread came on, in this process; absent where none looks after it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub looked_s_ago: Option<f64>,
     /// What the ledger says of it.
     pub drops: FeedCensus,
 }
@@ -121,6 +124,7 @@ impl Health {
             settling_files: feed.files.settling,
             in_flight_files: feed.files.in_flight,
             oldest_waiting_s: feed.files.oldest.map(ago),
+            looked_s_ago: state.threads.get(&super::feed_thread(id)).map(|thread| ago(thread.beat)),
             drops: feed.census.clone(),
         });
         let holder =

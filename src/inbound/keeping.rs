@@ -2,7 +2,7 @@
 //!
 //! Only the holder of the slot removes: it alone knows what is on its way and not yet in the ledger. Commands ask it.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
 
 use dropbridge_port::failpoint::Failpoint;
@@ -235,27 +235,45 @@ impl Publisher {
         if rules.counts {
             self.store.count(&objects, holdings.feeds())?;
         }
+        let there = objects.clone();
         let now = context.clock.now();
         objects.retain(|object| judge(object, holdings.of(object.hash), rules, scope, now) == Verdict::Goes);
         objects.sort_by_key(|object| object.written_at);
-        let (mut removed, mut bytes) = (0_u64, 0);
+        let (mut gone, mut bytes) = (HashSet::new(), 0);
         for object in &objects {
             let name = object.hash.to_string();
             pass(Failpoint::PurgeBegun, &name)?;
             if self.store.remove_unleased(object.hash)? {
                 pass(Failpoint::Purged, &name)?;
-                removed += 1;
+                gone.insert(object.hash);
                 bytes += object.stored_bytes;
             }
         }
-        if removed > 0 {
+        self.tell_contents(there.iter().filter(|object| !gone.contains(&object.hash)), &holdings);
+        if !gone.is_empty() {
             tracing::info!(
-                objects = removed,
+                objects = gone.len(),
                 size = show_size(bytes),
                 "removed from the store: nothing needs it any more"
             );
         }
         Ok(())
+    }
+}
+
+impl Publisher {
+    /// What the store holds, for the metrics: an object that several drops hold counts for the first of them.
+    fn tell_contents<'o>(&self, objects: impl Iterator<Item = &'o StoredObject>, holdings: &Holdings) {
+        let mut contents: BTreeMap<(&str, &str), (u64, u64)> = BTreeMap::new();
+        for object in objects {
+            let first = holdings.of(object.hash).first();
+            let place = first.map_or(("", "unclaimed"), |holding| (holding.feed.as_str(), holding.reason.as_str()));
+            let (number, bytes) = contents.entry(place).or_default();
+            *number += 1;
+            *bytes += object.stored_bytes;
+        }
+        let told = contents.iter().map(|((feed, reason), (number, bytes))| (*feed, *reason, *number, *bytes));
+        self.context().metrics.store.set_contents(told);
     }
 }
 

@@ -152,6 +152,8 @@ impl Publisher {
             if error.kind == ErrorKind::Unacceptable {
                 together = 1;
             }
+            let retried = matches!(error.kind, ErrorKind::Transient | ErrorKind::Unacceptable);
+            self.slot.context().health.log_failed(error.kind.as_str(), &error.to_string(), retried);
             self.recover(error, &mut group, &mut backoff)?;
             for (file, _) in group.into_iter().rev() {
                 queue.push_front(file);
@@ -432,7 +434,12 @@ impl Publisher {
             let _answered = pass(Failpoint::Quarantined, &file.entry.path);
         }
         let context = self.context();
-        context.ledger().apply(entry);
+        let census = {
+            let mut ledger = context.ledger();
+            ledger.apply(entry);
+            ledger.census().of(file.plan.id())
+        };
+        context.health.set_feed_census(file.plan.id(), census);
         self.keep_what_is_needed(file)
     }
 

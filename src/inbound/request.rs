@@ -137,6 +137,7 @@ impl Publisher {
         self.commit()?;
         self.account(&entry, 0, &Way::default(), None);
         context.ledger().apply(entry);
+        self.tell_census(feed);
         if let Some(hash) = hash {
             self.let_go(hash, feed, key, true)?;
         }
@@ -150,7 +151,14 @@ impl Publisher {
         self.send_request_end(&request.id)?;
         self.commit()?;
         self.context().ledger().remove(entry);
+        self.tell_census(&entry.feed);
         Ok(())
+    }
+
+    fn tell_census(&self, feed: &str) {
+        let context = self.context();
+        let census = context.ledger().census().of(feed);
+        context.health.set_feed_census(feed, census);
     }
 
     /// Has the feeds take files again that are half published and that the store has lost: their inbox may still have

@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::arrivals::{Arrivals, news};
 use crate::arrivals::Arrival;
 use crate::clock::Clock;
+use crate::health::{Health, Pulse};
 use crate::ledger::control::{Claim, FORMAT, Genesis};
 use crate::ledger::replay::{ControlState, read_control, read_ledger};
 use crate::ledger::{LedgerIndex, Topics};
@@ -41,6 +42,8 @@ pub struct Context {
     pub arrivals: Arc<Arrivals>,
     /// Numbers about what is done.
     pub metrics: Arc<Metrics>,
+    /// How the process stands.
+    pub health: Arc<Health>,
     /// Raised when everything has to end.
     pub stop: Stop,
     /// How long a holder may be silent.
@@ -69,6 +72,7 @@ pub struct Slot {
     claim: Claim,
     beat_at: Duration,
     begun_at: Duration,
+    pulse: Pulse,
     in_transaction: bool,
     /// What the open transaction tells the ledger of feeds that expect files.
     news: Vec<(String, Arrival)>,
@@ -96,6 +100,7 @@ impl Slot {
             released: false,
         };
         let beat_at = context.clock.elapsed();
+        let pulse = context.health.pulse("publisher");
         let mut slot = Self {
             context,
             number,
@@ -104,10 +109,12 @@ impl Slot {
             claim,
             beat_at,
             begun_at: beat_at,
+            pulse,
             in_transaction: false,
             news: Vec::new(),
         };
         slot.write_claim().map_err(|error| slot.explain(error))?;
+        slot.context.health.heartbeat();
         slot.read_ledger()?;
         slot.begin_arrivals(control.arrivals.clone());
         Ok((slot, control))
@@ -138,6 +145,7 @@ impl Slot {
         if cfg!(feature = "sabotage-skip-abort") && self.in_transaction {
             return Ok(());
         }
+        self.pulse.beat();
         self.begun_at = self.context.clock.elapsed();
         self.news.clear();
         self.writer.begin()?;
@@ -153,15 +161,21 @@ impl Slot {
         let news = std::mem::take(&mut self.news);
         let said = self.send_arrivals_of(&news)?;
         let mut backoff = Backoff::default();
+        let health = Arc::clone(&self.context.health);
         loop {
+            self.pulse.beat();
             match self.writer.commit() {
                 Err(error) if error.kind == ErrorKind::Transient => {
+                    health.log_failed(error.kind.as_str(), &error.to_string(), true);
                     tracing::warn!(%error, "the commit was not answered: asking again");
                     backoff.wait(&self.context.stop, error)?;
                 }
                 answer => {
                     self.in_transaction = false;
                     answer?;
+                    health.log_answered();
+                    let time = self.context.clock.elapsed().saturating_sub(self.begun_at);
+                    self.context.metrics.log.committed(time);
                     self.tell_arrivals(&said);
                     return Ok(());
                 }
@@ -179,8 +193,12 @@ impl Slot {
         }
         let mut backoff = Backoff::default();
         loop {
+            self.pulse.beat();
             match self.writer.abort() {
-                Err(error) if error.kind == ErrorKind::Transient => backoff.wait(&self.context.stop, error)?,
+                Err(error) if error.kind == ErrorKind::Transient => {
+                    self.context.health.log_failed(error.kind.as_str(), &error.to_string(), true);
+                    backoff.wait(&self.context.stop, error)?;
+                }
                 answer => {
                     self.in_transaction = false;
                     return answer;
@@ -224,6 +242,7 @@ impl Slot {
     /// # Errors
     /// Of the log.
     pub fn beat_if_due(&mut self) -> Result<()> {
+        self.pulse.beat();
         let due = self.beat_at + self.context.takeover_after / 4;
         if self.context.clock.elapsed() < due {
             return Ok(());
@@ -232,6 +251,7 @@ impl Slot {
         self.claim.heartbeat_at = self.context.clock.now();
         self.write_claim()?;
         self.beat_at = self.context.clock.elapsed();
+        self.context.health.heartbeat();
         Ok(())
     }
 

@@ -9,9 +9,11 @@ use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{Semaphore, TryAcquireError, mpsc};
 
 use crate::capture::Store;
+use crate::health::{FeedFiles, Pulse};
 use crate::inbound::plan::FeedPlan;
 use crate::inbound::prepare::{HoldLimits, Prepared, Ticket};
 use crate::inbound::scan::{Pass, Scanner};
+use crate::metrics::FeedState;
 use crate::stop::{Backoff, Stop, stopped};
 use crate::wiring::Bridge;
 
@@ -45,6 +47,7 @@ pub(super) struct Worker {
     /// Held by each of this feed's files that are on their way.
     pub(super) outstanding: Arc<()>,
     pub(super) limits: HoldLimits,
+    pub(super) pulse: Pulse,
     pub(super) has_baseline: bool,
     pub(super) until_idle: bool,
 }
@@ -57,15 +60,27 @@ impl Worker {
             let message = "it has no baseline: what is in its inbox would all be published. \
                            Run `dropbridge init --baseline skip|take|from=DATE`";
             tracing::error!(feed = self.plan.id(), "paused: {message}");
+            self.tell(FeedState::Stopped, Some(message));
             report.error = Some(message.to_owned());
             return report;
         }
         if let Err(error) = self.look_after(&mut report)
             && !self.ending()
         {
+            self.tell(FeedState::Stopped, Some(&error.to_string()));
             report.error = Some(error.to_string());
         }
         report
+    }
+
+    fn tell(&self, state: FeedState, reason: Option<&str>) {
+        self.bridge.context.health.set_feed(self.plan.id(), state, reason);
+    }
+
+    fn tell_files(&self, pass: &Pass) {
+        let waiting = pass.waiting.iter().map(|(path, missing)| (path.to_string(), missing.as_str())).collect();
+        let (settling, in_flight, oldest) = (pass.settling, pass.in_flight, pass.oldest);
+        self.bridge.context.health.set_files(self.plan.id(), FeedFiles { waiting, settling, in_flight, oldest });
     }
 
     fn ending(&self) -> bool {
@@ -76,9 +91,12 @@ impl Worker {
         let mut trouble = Trouble::default();
         let mut attended: Option<Attended> = None;
         while !self.ending() {
+            self.pulse.beat();
             match self.attend(&mut attended) {
                 Ok(pass) => {
                     trouble.over(self.plan.id());
+                    self.tell(FeedState::Ok, None);
+                    self.tell_files(&pass);
                     report.waiting =
                         pass.waiting.iter().map(|(path, missing)| (path.to_string(), missing.as_str())).collect();
                     if self.until_idle && pass.is_idle() {
@@ -97,6 +115,7 @@ impl Worker {
                     if let Some(attended) = &mut attended {
                         attended.is_stale = true;
                     }
+                    self.tell(FeedState::Paused, Some(&error.to_string()));
                     self.sleep(trouble.met(self.plan.id(), &error));
                 }
             }
@@ -121,6 +140,7 @@ impl Worker {
 
     /// Hands a file to the publisher; waits while too much is on its way.
     fn emit(&self, mut prepared: Prepared) -> Result<()> {
+        self.pulse.beat();
         let weight = u32::try_from(prepared.weight().min(super::BUDGET_BYTES)).unwrap_or(u32::MAX);
         loop {
             match Arc::clone(&self.budget).try_acquire_many_owned(weight) {
@@ -145,6 +165,7 @@ impl Worker {
     }
 
     fn pause_while_full(&self) -> Result<()> {
+        self.pulse.beat();
         if self.round.wait(Duration::from_millis(5)) || self.bridge.context.stop.is_raised() {
             return Err(stopped("publish"));
         }
@@ -173,6 +194,7 @@ impl Worker {
         let clock = &self.bridge.context.clock;
         let until = clock.elapsed() + time;
         while let Some(watching) = watch {
+            self.pulse.beat();
             let left = until.saturating_sub(clock.elapsed());
             if left.is_zero() || self.ending() {
                 return;
@@ -190,6 +212,7 @@ impl Worker {
         let clock = &self.bridge.context.clock;
         let until = clock.elapsed() + time;
         while !self.ending() {
+            self.pulse.beat();
             let left = until.saturating_sub(clock.elapsed());
             if left.is_zero() || self.round.wait(left.min(LOOK_UP)) {
                 return;

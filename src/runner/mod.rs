@@ -15,6 +15,7 @@ use dropbridge_port::{ErrorKind, PortError, Share};
 use serde::Serialize;
 use tokio::sync::{Semaphore, mpsc};
 
+use crate::health::SlotStanding;
 use crate::inbound::keeping::KeepRules;
 use crate::inbound::prepare::{HoldLimits, Prepared};
 use crate::inbound::publish::Publisher;
@@ -78,7 +79,9 @@ pub async fn run(bridge: Arc<Bridge>, options: RunOptions) -> anyhow::Result<Run
     allow_open_files();
     let stop = bridge.context.stop.clone();
     let signals = tokio::spawn(stop_on_signals(stop.clone()));
+    let health = Arc::clone(&bridge.context.health);
     let summary = tokio::task::spawn_blocking(move || hold_and_stand_by(&bridge, options)).await?;
+    health.set_slot(SlotStanding::Ended);
     signals.abort();
     summary
 }
@@ -117,6 +120,7 @@ fn hold_and_stand_by(bridge: &Arc<Bridge>, options: RunOptions) -> anyhow::Resul
         if standing_by && standby::wait_for_silence(bridge)? == standby::Waited::Stopped {
             return Ok(RunSummary::default());
         }
+        bridge.context.health.set_slot(SlotStanding::Starting);
         match hold(bridge, options) {
             Err(error) if kind_of(&error) == Some(ErrorKind::Fenced) && serves => {
                 tracing::error!(%error, "gave the slot up; standing by");
@@ -127,6 +131,7 @@ fn hold_and_stand_by(bridge: &Arc<Bridge>, options: RunOptions) -> anyhow::Resul
                 if stop.is_raised() {
                     return Ok(RunSummary::default());
                 }
+                bridge.context.health.log_failed(ErrorKind::Transient.as_str(), &error.to_string(), true);
                 tracing::error!(%error, "cannot go on for now: trying again");
                 if stop.wait(backoff.pause()) {
                     return Ok(RunSummary::default());
@@ -157,6 +162,8 @@ fn hold(bridge: &Arc<Bridge>, options: RunOptions) -> anyhow::Result<RunSummary>
     if options.requests_only {
         return Ok(RunSummary { tally: publisher::serve_requests(publisher, bridge, &control)?, feeds: Vec::new() });
     }
+    context.health.set_census(context.ledger().census());
+    context.health.set_slot(SlotStanding::Held);
     tracing::info!(
         log = context.log.address(),
         feeds = bridge.feeds.len(),
@@ -166,6 +173,7 @@ fn hold(bridge: &Arc<Bridge>, options: RunOptions) -> anyhow::Result<RunSummary>
     publisher.ask_inboxes_for_missing();
     let (sender, receiver) = mpsc::channel::<Prepared>(CHANNEL_FILES);
     let budget = Arc::new(Semaphore::new(BUDGET_BYTES));
+    context.health.set_budget(&budget, BUDGET_BYTES);
     let round = crate::stop::Stop::new();
     let mut workers = Vec::new();
     for plan in &bridge.feeds {
@@ -178,6 +186,7 @@ fn hold(bridge: &Arc<Bridge>, options: RunOptions) -> anyhow::Result<RunSummary>
             round: round.clone(),
             outstanding: Arc::new(()),
             limits: HoldLimits { events: limits.events, bytes: limits.bytes },
+            pulse: context.health.feed_pulse(plan.id()),
             has_baseline: control.baselines.contains_key(plan.id()),
             until_idle: options.until_idle,
         };

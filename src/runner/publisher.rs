@@ -1,6 +1,6 @@
 //! The publisher's thread: files of all feeds, requests of commands, and the heartbeat.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -18,6 +18,9 @@ use crate::wiring::Bridge;
 
 /// How long the publisher waits for a file, before it looks at requests and the heartbeat.
 const IDLE: Duration = Duration::from_millis(200);
+
+/// How often the ends of the topics are asked for.
+const WATERMARKS_INTERVAL: Duration = Duration::from_secs(15);
 
 /// How many idle rounds pass before a half published file, whose bytes nobody has, is given up.
 const PATIENT_ROUNDS: u32 = 300;
@@ -54,6 +57,7 @@ fn publish_until_end(
     }
     let stop = bridge.context.stop.clone();
     let mut idle_rounds = 0;
+    let mut ends = Ends::default();
     let runtime = tokio::runtime::Handle::current();
     loop {
         match runtime.block_on(async { tokio::time::timeout(IDLE, receiver.recv()).await }) {
@@ -82,6 +86,7 @@ fn publish_until_end(
         }
         publisher.slot().beat_if_due()?;
         publisher.watch_arrivals()?;
+        ends.look_if_due(bridge);
     }
     // What the last listings saw.
     publisher.watch_arrivals()?;
@@ -112,6 +117,32 @@ fn fill_batch(first: Prepared, receiver: &mut Receiver<Prepared>, bridge: &Bridg
         batch.push(next);
     }
     batch
+}
+
+/// The ends of the topics, looked at from time to time for the metrics.
+#[derive(Default)]
+struct Ends {
+    looked_at: Option<Duration>,
+}
+
+impl Ends {
+    fn look_if_due(&mut self, bridge: &Bridge) {
+        let context = &bridge.context;
+        let now = context.clock.elapsed();
+        if self.looked_at.is_some_and(|at| now < at + WATERMARKS_INTERVAL) {
+            return;
+        }
+        self.looked_at = Some(now);
+        let topics = context.topics.events().map(|(_, topic)| topic);
+        let topics: BTreeSet<&str> = topics.chain([context.topics.ledger.as_str()]).collect();
+        for topic in topics {
+            // A log that does not answer is noticed by whoever writes.
+            let Ok(partitions) = context.log.watermarks(topic) else { return };
+            for ends in partitions {
+                context.metrics.log.set_high_watermark(topic, ends.partition, ends.high);
+            }
+        }
+    }
 }
 
 /// Requests as they come in.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use dropbridge_port::ErrorKind;
 
+use crate::health::SlotStanding;
 use crate::ledger::replay::read_control;
 use crate::stop::Backoff;
 use crate::wiring::Bridge;
@@ -29,19 +30,25 @@ pub(super) fn wait_for_silence(bridge: &Bridge) -> anyhow::Result<Waited> {
     let mut last = None;
     let mut since = context.clock.elapsed();
     let mut backoff = Backoff::default();
+    let health = &context.health;
+    let pulse = health.pulse("standby");
     tracing::info!("standing by");
     loop {
+        pulse.beat();
         match read_control(&*context.log, &context.topics) {
             Ok(control) => {
                 backoff = Backoff::default();
+                health.log_answered();
                 let Some(claim) = control.claims.get(&0) else { return Ok(Waited::Free) };
                 if claim.released {
                     tracing::info!(holder = %claim.holder, "the slot was given up: taking it");
                     return Ok(Waited::Free);
                 }
+                health.set_slot(SlotStanding::StandingBy { holder: claim.holder.clone() });
                 let beat = (claim.instance.clone(), claim.heartbeat);
                 if last.as_ref() != Some(&beat) {
                     since = context.clock.elapsed();
+                    health.heartbeat();
                     last = Some(beat);
                 } else if context.clock.elapsed() >= since + context.takeover_after {
                     tracing::warn!(holder = %claim.holder, "silent since {}: taking the slot", claim.heartbeat_at.local());
@@ -51,6 +58,7 @@ pub(super) fn wait_for_silence(bridge: &Bridge) -> anyhow::Result<Waited> {
             // A log that is away says nothing about the holder.
             Err(error) if error.kind == ErrorKind::Transient => {
                 since = context.clock.elapsed();
+                health.log_failed(error.kind.as_str(), &error.to_string(), true);
                 if context.stop.wait(backoff.pause()) {
                     return Ok(Waited::Stopped);
                 }

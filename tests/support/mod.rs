@@ -6,6 +6,7 @@ pub mod account;
 pub mod estate;
 pub mod feeds;
 pub mod fixtures;
+pub mod http;
 pub mod long_orders;
 pub mod memory;
 pub mod private_broker;

@@ -59,6 +59,11 @@ fn a_wrong_line_of_a_file_of_holidays_is_named() {
 }
 
 #[test]
+fn http() {
+    check(include_str!("wrong/http.txt"));
+}
+
+#[test]
 fn store() {
     check(include_str!("wrong/store.txt"));
 }

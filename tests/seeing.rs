@@ -1,0 +1,211 @@
+//! What a running bridge says of itself over HTTP equals what happened.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod support;
+
+use std::net::TcpListener;
+
+use rustix::process::Signal;
+use serde_json::Value;
+use support::http::{address, get, metrics, try_get};
+use support::private_broker::PrivateBroker;
+use support::{FeedOptions, LogKind, Running, Site, logs, order_name, orders, wait_for, wait_for_or};
+
+const SERVING: [&str; 3] = ["run", "--http", "127.0.0.1:0"];
+
+fn ready(bridge: &Running, address: &str) {
+    wait_for_or("the bridge to be ready", || bridge.log(), || get(address, "/readyz").0 == 200);
+}
+
+fn end(mut bridge: Running) {
+    bridge.signal(Signal::TERM);
+    assert_eq!(bridge.wait().code(), Some(0), "{}", bridge.log());
+}
+
+#[test]
+fn numbers_equal_what_happened() {
+    for log in logs() {
+        let site = Site::new(log, &FeedOptions::default());
+        let bridge = site.spawn(&SERVING, None);
+        let address = address(&bridge);
+        ready(&bridge, &address);
+        let before = metrics(&address);
+        assert_eq!(before["dropbridge_files_total{feed=\"orders\",outcome=\"published\"}"], 0.0, "{log:?}");
+
+        let mut bytes = 0;
+        for (file, count) in [(1, 3), (2, 5), (3, 1)] {
+            let content = orders(file, count).1;
+            bytes += content.len();
+            site.drop_file(&order_name(file), &content);
+        }
+        site.drop_file(&order_name(4), b"ORD-1|12.50\nORD-2|no amount\n");
+        let count = |name: &str, label: &str, value: &str| {
+            metrics(&address).get(&format!("dropbridge_{name}{{feed=\"orders\",{label}=\"{value}\"}}")).copied()
+        };
+        let files = |outcome: &str| count("files_total", "outcome", outcome);
+        let wait = |outcome: &str, number: f64| {
+            let said = || format!("{outcome}: {}\n{}", get(&address, "/metrics").1, bridge.log());
+            wait_for_or("files to be counted", said, || files(outcome) == Some(number));
+        };
+        wait("published", 3.0);
+        wait("quarantined", 1.0);
+        // The same bytes again, then other bytes under the same key.
+        site.drop_file(&order_name(1), &orders(1, 3).1);
+        wait("repeated", 1.0);
+        site.drop_file(&order_name(2), &orders(9, 2).1);
+        wait("held", 1.0);
+
+        let now = metrics(&address);
+        let of = |name: &str| now[&format!("dropbridge_{name}{{feed=\"orders\"}}")];
+        assert_eq!((of("records_total"), of("events_total")), (9.0, 9.0), "{log:?}");
+        assert_eq!(of("published_bytes_total"), bytes as f64, "{log:?}");
+        assert_eq!(of("seen_to_committed_seconds_count"), 6.0, "{log:?}: each of the six was on its way once");
+        assert!(of("seen_to_committed_seconds_sum") >= 6.0 * 0.05, "{log:?}: each settled for its quiet time");
+        assert_eq!(count("verdicts_total", "verdict", "exact"), Some(3.0), "{log:?}");
+        assert_eq!(count("open_drops", "state", "quarantined"), Some(1.0), "{log:?}");
+        assert_eq!(count("open_drops", "state", "held"), Some(1.0), "{log:?}");
+        assert_eq!(count("feed_state", "state", "ok"), Some(1.0), "{log:?}");
+        let rejects = now.iter().find(|(name, _)| name.starts_with("dropbridge_rejects_total"));
+        let (reject, number) = rejects.expect("the bad file's reject");
+        assert!(reject.contains("code=\"decimal\"") && reject.contains("scope=\"file\""), "{reject}");
+        assert_eq!(*number, 1.0);
+        for stage in ["settle", "take", "examine", "queue", "commit"] {
+            assert_eq!(now[&format!("dropbridge_stage_seconds_count{{stage=\"{stage}\"}}")], 6.0, "{log:?}: {stage}");
+        }
+        assert_eq!((now["dropbridge_slot_held"], now["dropbridge_slot_standby"]), (1.0, 0.0), "{log:?}");
+        assert!(now["dropbridge_transaction_seconds_count"] >= 4.0, "{log:?}");
+        assert!(now["dropbridge_in_flight_limit_bytes"] > 0.0, "{log:?}");
+        assert!(now.keys().any(|name| name.starts_with("dropbridge_build_info{version=")), "{log:?}");
+        assert!(now["dropbridge_resident_memory_bytes"] > 1e6 && now["dropbridge_cpu_seconds_total"] > 0.0, "{log:?}");
+
+        // Their going down again is seen too.
+        site.ok(&["quarantine", "discard", &order_name(4), "--reason", "sent by mistake"]);
+        wait("discarded", 1.0);
+        assert_eq!(count("open_drops", "state", "quarantined"), Some(0.0), "{log:?}");
+
+        let (status, text) = get(&address, "/status");
+        let report: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!((status, &report["slot"]["state"]), (200, &"held".into()), "{report}");
+        let drops = &report["feeds"][0]["drops"];
+        assert_eq!((&drops["states"]["published"], &drops["states"]["held"]), (&3.into(), &1.into()), "{report}");
+        assert_eq!(site.events().len(), 9, "{log:?}: and this is what consumers see");
+        end(bridge);
+    }
+}
+
+#[test]
+fn an_inbox_that_is_away_shows() {
+    let site = Site::new(LogKind::Embedded, &FeedOptions::default());
+    let bridge = site.spawn(&SERVING, None);
+    let address = address(&bridge);
+    ready(&bridge, &address);
+    let state = |state: &str| metrics(&address)[&format!("dropbridge_feed_state{{feed=\"orders\",state=\"{state}\"}}")];
+    std::fs::rename(site.inbox(), site.path("share/elsewhere")).unwrap();
+    wait_for("the feed to pause", || state("paused") == 1.0 && state("ok") == 0.0);
+    let report: Value = serde_json::from_str(&get(&address, "/status").1).unwrap();
+    assert!(report["feeds"][0]["reason"].as_str().unwrap().contains("orders"), "{report}");
+    assert_eq!(get(&address, "/readyz").0, 200, "other feeds go on: the bridge itself is ready");
+    std::fs::rename(site.path("share/elsewhere"), site.inbox()).unwrap();
+    wait_for("the feed to go on", || state("ok") == 1.0 && state("paused") == 0.0);
+    end(bridge);
+}
+
+#[test]
+fn a_file_that_waits_for_its_marker_shows_with_its_age() {
+    let site =
+        Site::new(LogKind::Embedded, &FeedOptions { ready: "marker = \"{name}.ok\"".into(), ..FeedOptions::default() });
+    let bridge = site.spawn(&SERVING, None);
+    let address = address(&bridge);
+    ready(&bridge, &address);
+    site.drop_file(&order_name(1), &orders(1, 2).1);
+    let of = |name: &str| metrics(&address)[&format!("dropbridge_{name}{{feed=\"orders\"}}")];
+    wait_for("the file to be seen", || of("waiting_files") == 1.0 && of("oldest_waiting_seconds") > 0.0);
+    let report: Value = serde_json::from_str(&get(&address, "/status").1).unwrap();
+    let waiting = &report["feeds"][0]["waiting"][0];
+    assert_eq!((&waiting["path"], &waiting["for"]), (&order_name(1).into(), &"its marker file".into()), "{report}");
+    let age = of("oldest_waiting_seconds");
+    wait_for("time to pass", || of("oldest_waiting_seconds") > age);
+    site.drop_file(&format!("{}.ok", order_name(1)), b"");
+    wait_for("the file to be published", || of("events_total") == 2.0);
+    wait_for("nothing to wait", || of("waiting_files") == 0.0 && of("oldest_waiting_seconds") == 0.0);
+    end(bridge);
+}
+
+#[test]
+fn a_standby_is_ready_and_says_who_holds_the_slot() {
+    for log in logs() {
+        let site = Site::new(log, &FeedOptions::default());
+        let holder = site.spawn(&SERVING, None);
+        ready(&holder, &address(&holder));
+        let standby = site.spawn(&["run", "--standby", "--http", "127.0.0.1:0"], None);
+        let at = address(&standby);
+        ready(&standby, &at);
+        let now = metrics(&at);
+        assert_eq!((now["dropbridge_slot_held"], now["dropbridge_slot_standby"]), (0.0, 1.0), "{log:?}");
+        let report: Value = serde_json::from_str(&get(&at, "/status").1).unwrap();
+        let pid = holder.child.id().to_string();
+        assert!(report["slot"]["holder"].as_str().unwrap().contains(&pid), "{log:?}: {report}");
+        end(holder);
+        wait_for("the standby to take over", || metrics(&at)["dropbridge_slot_held"] == 1.0);
+        end(standby);
+    }
+}
+
+#[test]
+fn a_port_that_is_taken_is_an_error_of_configuration() {
+    let site = Site::new(LogKind::Embedded, &FeedOptions::default());
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port();
+    let file = site.path("config/bridge.toml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, format!("{text}[http]\nlisten = \"127.0.0.1:{port}\"\n")).unwrap();
+    let output = site.output(&["run"]);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    let line = text.lines().count() + 2;
+    let place = format!("bridge.toml:{line}: http.listen");
+    assert!(said.contains(&place) && said.contains("the port is taken"), "{place}: {said}");
+    // What is there is taken whether or not somebody could look at it meanwhile.
+    site.drop_file(&order_name(1), &orders(1, 2).1);
+    assert_eq!(site.run_until_idle(0)["tally"]["events"], 2);
+}
+
+#[test]
+fn what_is_not_there_is_not_answered() {
+    let site = Site::new(LogKind::Embedded, &FeedOptions::default());
+    let bridge = site.spawn(&SERVING, None);
+    let address = address(&bridge);
+    ready(&bridge, &address);
+    assert_eq!(get(&address, "/").0, 200);
+    let (status, text) = get(&address, "/quarantine");
+    assert!(status == 404 && text.contains("/readyz"), "{status}: {text}");
+    assert_eq!(get(&address, "/healthz"), (200, "ok\n".to_owned()));
+    end(bridge);
+    assert_eq!(try_get(&address, "/healthz"), None, "nobody answers when it has ended");
+}
+
+/// One broker for all, since each start takes seconds.
+#[test]
+fn readiness_follows_the_broker() {
+    let Some(broker) = PrivateBroker::start("seeing") else { return };
+    let site = broker.site(&FeedOptions { takeover_after_ms: 2000, ..FeedOptions::default() });
+    let bridge = site.spawn(&SERVING, None);
+    let at = address(&bridge);
+    ready(&bridge, &at);
+    broker.kill();
+    wait_for_or("the bridge to be unready", || bridge.log(), || get(&at, "/readyz").0 == 503);
+    let reason = get(&at, "/readyz").1;
+    assert!(reason.contains("the log"), "{reason}");
+    assert_eq!(get(&at, "/healthz").0, 200, "it waits, and lives");
+    assert!(metrics(&at)["dropbridge_log_silence_seconds"] > 0.0);
+    // One that is started now says what it waits for.
+    let early = site.spawn(&["run", "--standby", "--http", "127.0.0.1:0"], None);
+    let early_at = address(&early);
+    wait_for_or("the reason", || early.log(), || get(&early_at, "/readyz").1.contains("the log is away"));
+    drop(early);
+    broker.restart();
+    ready(&bridge, &at);
+    let errors = metrics(&at).into_iter().find(|(name, _)| name.starts_with("dropbridge_log_errors_total{"));
+    assert!(errors.is_some_and(|(_, number)| number > 0.0));
+    end(bridge);
+}
