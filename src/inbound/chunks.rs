@@ -1,15 +1,18 @@
 //! A file too large for one transaction: chunks `(from, to]`, each committed with its ledger position, the manifest last.
+//! Its events are made ahead, on another thread; sending and committing stays on this one.
 
 use std::io::Read;
 use std::sync::Arc;
+use std::thread;
 
 use dropbridge_port::failpoint::Failpoint;
 use dropbridge_port::{ErrorKind, PortError, Result};
 
+use super::ahead::{self, Next, Steps, next_event};
 use super::manifest::{FileSummary, ManifestStatus};
-use super::prepare::{Failure, Outcome, Prepared, open_body, pass, plan_index, read_trailer};
+use super::prepare::{Failure, HeldEvents, Outcome, Prepared, open_body, pass, read_trailer};
 use super::publish::{Publisher, event_record, published, topic_of};
-use super::translate::{TranslatedEvent, Translator};
+use super::translate::Translator;
 use sha2::{Digest, Sha256};
 
 use crate::capture::Body;
@@ -23,16 +26,7 @@ struct Progress {
     through: u64,
     /// What the events so far have to hash to when they are made again; `None` when none is committed yet.
     committed_digest: Option<String>,
-    /// Over keys and values of all events so far.
-    digest: Sha256,
     ranges: Vec<EventRange>,
-}
-
-/// What was handed over since the last commit.
-#[derive(Default)]
-struct Chunk {
-    events: usize,
-    bytes: usize,
 }
 
 impl Publisher {
@@ -53,7 +47,7 @@ impl Publisher {
             _ => return self.abandon(file, "its bytes are gone"),
         }
         let (ranges, committed_digest) = begun.map_or((Vec::new(), None), |(ranges, digest)| (ranges, Some(digest)));
-        let progress = Progress { through, committed_digest, digest: Sha256::new(), ranges };
+        let progress = Progress { through, committed_digest, ranges };
         match self.stream(file, examined.as_ref().unwrap_or(&file.outcome), progress)? {
             Streamed::Whole | Streamed::Interrupted => Ok(()),
             Streamed::Changed => {
@@ -82,31 +76,51 @@ impl Publisher {
         let naming = source.naming();
         let reader = open_body(&body, hash, &store)?;
         let mut translator = Translator::new(&file.plan, reader, source.origin(), &naming, trailer.as_ref());
-        let half = self.half_of_a_chunk(outcome);
-        let mut chunk = Chunk::default();
         self.slot.begin()?;
         pass(Failpoint::Begun, &file.entry.path)?;
-        if !skip_committed(file, &mut translator, &mut progress)? {
-            return Ok(Streamed::Changed);
-        }
-        while let Some(ordinal) = self.send_next(file, &mut translator, &mut progress.digest, &mut chunk)? {
-            if chunk.events == half {
-                pass(Failpoint::HalfProduced, &file.entry.path)?;
-            }
-            if chunk.events >= self.sizes.chunk_records || chunk.bytes >= self.sizes.chunk_bytes {
-                progress.through = ordinal;
-                self.commit_chunk(file, &mut progress)?;
-                chunk = Chunk::default();
-                pass(Failpoint::BetweenChunks, &file.entry.path)?;
-                if self.slot.context().stop.is_raised() {
-                    return Ok(Streamed::Interrupted);
+        let Some(digest) = skip_committed(file, &mut translator, &progress)? else { return Ok(Streamed::Changed) };
+        let limits = self.hold_limits();
+        let (sender, steps) = ahead::channel();
+        thread::scope(|scope| {
+            let make = move || ahead::make(file, &mut translator, digest, limits, &sender);
+            let maker = thread::Builder::new().name("large file".to_owned()).spawn_scoped(scope, make);
+            maker.map_err(|error| PortError::io("start thread", &file.entry.path, &error))?;
+            // Whatever ends this drops the receiver, and that ends the maker.
+            self.follow(file, outcome, &mut progress, steps)
+        })
+    }
+
+    /// Sends and commits what is made, to the end of the file.
+    fn follow(
+        &mut self,
+        file: &Prepared,
+        outcome: &Outcome,
+        progress: &mut Progress,
+        steps: Steps,
+    ) -> Result<Streamed> {
+        let half = self.half_of_a_chunk(outcome);
+        let mut sent = 0;
+        for step in steps {
+            match step? {
+                Next::Send(events) => self.send_batch(file, &events, half, &mut sent)?,
+                Next::Commit { through, digest } => {
+                    progress.through = through;
+                    self.commit_chunk(file, progress, &digest)?;
+                    sent = 0;
+                    pass(Failpoint::BetweenChunks, &file.entry.path)?;
+                    if self.slot.context().stop.is_raised() {
+                        return Ok(Streamed::Interrupted);
+                    }
+                    self.slot.beat_if_due()?;
+                    self.slot.begin()?;
                 }
-                self.slot.beat_if_due()?;
-                self.slot.begin()?;
+                Next::Finish => {
+                    self.commit_last(file, outcome, std::mem::take(&mut progress.ranges))?;
+                    return Ok(Streamed::Whole);
+                }
             }
         }
-        self.commit_last(file, outcome, progress)?;
-        Ok(Streamed::Whole)
+        Err(PortError::new(ErrorKind::Bug, "publish", &file.entry.path, "its events broke off without an end"))
     }
 
     fn half_of_a_chunk(&self, outcome: &Outcome) -> usize {
@@ -114,28 +128,25 @@ impl Publisher {
         usize::try_from(*events).unwrap_or(usize::MAX).min(self.sizes.chunk_records).div_ceil(2)
     }
 
-    /// Hands the next event over; `None` at the end of the file.
-    fn send_next<R: Read>(
-        &mut self,
-        file: &Prepared,
-        translator: &mut Translator<'_, R>,
-        digest: &mut Sha256,
-        chunk: &mut Chunk,
-    ) -> Result<Option<u64>> {
+    /// Hands events over; `sent` counts those of the chunk.
+    fn send_batch(&mut self, file: &Prepared, events: &HeldEvents, half: usize, sent: &mut usize) -> Result<()> {
         let topics = Arc::clone(&self.slot.context().topics);
-        let Some(event) = next_event(file, translator, digest)? else { return Ok(None) };
-        let topic = topic_of(&topics, &file.plan, plan_index(&file.plan, event.event_type))?;
-        self.slot.writer().send(event_record(topic, event.key, event.value, 0))?;
-        chunk.events += 1;
-        chunk.bytes += event.key.len() + event.value.len();
-        Ok(Some(event.ordinal))
+        for (plan, key, value) in events.iter() {
+            let topic = topic_of(&topics, &file.plan, plan)?;
+            self.slot.writer().send(event_record(topic, key, value, 0))?;
+            *sent += 1;
+            if *sent == half {
+                pass(Failpoint::HalfProduced, &file.entry.path)?;
+            }
+        }
+        Ok(())
     }
 
-    fn commit_chunk(&mut self, file: &Prepared, progress: &mut Progress) -> Result<()> {
+    fn commit_chunk(&mut self, file: &Prepared, progress: &mut Progress, digest: &Sha256) -> Result<()> {
         extend_ranges(&mut progress.ranges, &self.slot.writer().settle()?);
         let state = DropState::Publishing {
             through: progress.through,
-            events_digest: hex(&progress.digest.clone().finalize()),
+            events_digest: hex(&digest.clone().finalize()),
             revision: file.revision,
             supersedes: file.supersedes,
             ranges: progress.ranges.clone(),
@@ -144,16 +155,16 @@ impl Publisher {
         self.finish(file, entry, None)
     }
 
-    fn commit_last(&mut self, file: &Prepared, outcome: &Outcome, mut progress: Progress) -> Result<()> {
-        extend_ranges(&mut progress.ranges, &self.slot.writer().settle()?);
+    fn commit_last(&mut self, file: &Prepared, outcome: &Outcome, mut ranges: Vec<EventRange>) -> Result<()> {
+        extend_ranges(&mut ranges, &self.slot.writer().settle()?);
         let Outcome::Events { file: summary, records, events, .. } = outcome else {
             return Err(PortError::new(ErrorKind::Bug, "publish", &file.entry.path, "a file without events"));
         };
-        let mut manifest = self.manifest(file, ManifestStatus::Complete, *events, progress.ranges.clone());
+        let mut manifest = self.manifest(file, ManifestStatus::Complete, *events, ranges.clone());
         manifest.file = Some(FileSummary::clone(summary));
         self.send_manifest(&manifest)?;
         self.send_bad_records(file, summary)?;
-        let state = published(file, summary, *records, *events, progress.ranges);
+        let state = published(file, summary, *records, *events, ranges);
         let entry = self.entry_of(file, state);
         self.send_request_done(file)?;
         self.finish(file, entry, Some(summary))?;
@@ -206,36 +217,25 @@ enum Streamed {
 
 const CHANGED: &str = "its layout, mapping or schema was changed after some of its events were published";
 
-/// Makes the committed events again, to see that they are the same. `false` when they are not.
+/// Makes the committed events again, to see that they are the same. Answers the digest over them; `None` when they are
+/// not the same.
 fn skip_committed<R: Read>(
     file: &Prepared,
     translator: &mut Translator<'_, R>,
-    progress: &mut Progress,
-) -> Result<bool> {
-    let mut last = 0;
+    progress: &Progress,
+) -> Result<Option<Sha256>> {
+    let (mut last, mut digest) = (0, Sha256::new());
     while last < progress.through {
-        let Some(event) = next_event(file, translator, &mut progress.digest)? else { return Ok(false) };
+        let Some(event) = next_event(file, translator, &mut digest)? else { return Ok(None) };
         last = event.ordinal;
     }
-    let found = hex(&progress.digest.clone().finalize());
-    Ok(progress.committed_digest.as_ref().is_none_or(|committed| *committed == found))
-}
-
-fn next_event<'t, R: Read>(
-    file: &Prepared,
-    translator: &'t mut Translator<'_, R>,
-    digest: &mut Sha256,
-) -> Result<Option<TranslatedEvent<'t>>> {
-    let event = translator.next_event().map_err(|error| changed(file, error.into()))?;
-    if let Some(event) = &event {
-        digest.update(event.key);
-        digest.update(event.value);
-    }
-    Ok(event)
+    let found = hex(&digest.clone().finalize());
+    let is_same = progress.committed_digest.as_ref().is_none_or(|committed| *committed == found);
+    Ok(is_same.then_some(digest))
 }
 
 /// A file that was fine when it was examined and is not any more.
-fn changed(file: &Prepared, failure: Failure) -> PortError {
+pub(super) fn changed(file: &Prepared, failure: Failure) -> PortError {
     match failure {
         Failure::Port(error) => error,
         Failure::Reject(reject) => PortError::new(

@@ -6,6 +6,7 @@
 //! and [`keeping`] decides what stays in the store. A [`way`] says when a file passed each stage.
 
 mod account;
+mod ahead;
 pub mod arrivals;
 pub mod baseline;
 mod chunks;

@@ -148,11 +148,16 @@ impl HeldEvents {
             let capacity = (self.bytes.capacity() * 2).clamp(needed, limits.bytes);
             self.bytes.reserve_exact(capacity - self.bytes.len());
         }
+        self.append(plan, key, value);
+        true
+    }
+
+    /// Adds an event, whatever there is already.
+    pub(super) fn append(&mut self, plan: usize, key: &[u8], value: &[u8]) {
         self.bytes.extend_from_slice(key);
         let key_end = self.bytes.len();
         self.bytes.extend_from_slice(value);
         self.events.push(HeldEvent { plan, key_end, value_end: self.bytes.len() });
-        true
     }
 
     /// Index of the mapping's event, key and value of each.
@@ -248,7 +253,7 @@ fn naming(entry: &EntryFacts, facts: &NameFacts) -> FileNaming {
 ///
 /// # Errors
 /// When the store does not have them.
-pub fn open_body<'a>(body: &'a Body, hash: ContentHash, store: &Store) -> Result<Box<dyn Read + 'a>> {
+pub fn open_body<'a>(body: &'a Body, hash: ContentHash, store: &Store) -> Result<Box<dyn Read + Send + 'a>> {
     Ok(match body {
         Body::Memory(bytes) => Box::new(bytes.as_slice()),
         Body::Stored(_) => Box::new(VerifiedReader { inner: store.read(hash)?, hasher: Sha256::new(), expected: hash }),

@@ -1,6 +1,6 @@
 //! Reading the ledger and the control topic to their end.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use dropbridge_port::{ErrorKind, EventLog, FetchedRecord, Isolation, Polled, PortError, Result, StartAt};
@@ -38,22 +38,40 @@ pub struct ControlState {
 /// Reads one partition from its beginning to the end it has now, committed records only.
 ///
 /// # Errors
-/// `Transient` when the log is away, and whatever `each` answers.
+/// As for [`read_partitions`].
 pub fn read_partition(
     log: &dyn EventLog,
     topic: &str,
     partition: u32,
+    each: impl FnMut(FetchedRecord) -> Result<()>,
+) -> Result<()> {
+    read_partitions(log, topic, &[partition], each)
+}
+
+/// Reads partitions from their beginning to the end that each has now, committed records only. One reader reads them
+/// all: to open one costs more than to read a few records.
+///
+/// # Errors
+/// `Transient` when the log is away, and whatever `each` answers.
+pub fn read_partitions(
+    log: &dyn EventLog,
+    topic: &str,
+    partitions: &[u32],
     mut each: impl FnMut(FetchedRecord) -> Result<()>,
 ) -> Result<()> {
-    let mut reader = log.reader(Isolation::ReadCommitted, &[(topic, StartAt::Partition(partition))])?;
+    let starts: Vec<_> = partitions.iter().map(|partition| (topic, StartAt::Partition(*partition))).collect();
+    let mut reader = log.reader(Isolation::ReadCommitted, &starts)?;
+    let mut unfinished: BTreeSet<u32> = partitions.iter().copied().collect();
     let mut idle = 0;
-    loop {
+    while !unfinished.is_empty() {
         match reader.poll(POLL)? {
             Polled::Record(record) => {
                 idle = 0;
                 each(record)?;
             }
-            Polled::End { .. } => return Ok(()),
+            Polled::End { partition, .. } => {
+                unfinished.remove(&partition);
+            }
             Polled::Idle => {
                 idle += 1;
                 if idle >= IDLE_POLLS {
@@ -62,6 +80,7 @@ pub fn read_partition(
             }
         }
     }
+    Ok(())
 }
 
 /// Reads a slot's ledger partition. The genesis id at its head has to be the bridge's.
@@ -105,9 +124,8 @@ pub fn read_ledger(log: &dyn EventLog, topics: &Topics, slot: u32, genesis: &Gen
 /// `Transient`, `Corrupt`.
 pub fn read_control(log: &dyn EventLog, topics: &Topics) -> Result<ControlState> {
     let mut state = ControlState::default();
-    for partition in 0..=REQUEST_PARTITION {
-        read_partition(log, &topics.control, partition, |record| apply_control(&mut state, &topics.control, &record))?;
-    }
+    let partitions: Vec<u32> = (0..=REQUEST_PARTITION).collect();
+    read_partitions(log, &topics.control, &partitions, |record| apply_control(&mut state, &topics.control, &record))?;
     Ok(state)
 }
 
