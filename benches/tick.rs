@@ -133,25 +133,23 @@ fn bridge(directory: &Path) -> Bridge {
     for below in ["departments", "layouts", "schemas"] {
         fs::create_dir_all(root.join(below)).unwrap();
     }
-    // The same directory under two names: two feeds may not share a pattern in one inbox.
-    std::os::unix::fs::symlink("share", directory.join("again")).unwrap();
     let write = |path: &str, text: &str| fs::write(root.join(path), text).unwrap();
     write(
         "bridge.toml",
         "departments = \"departments/*.toml\"\nlayouts = \"layouts/*.toml\"\n[bridge]\nname = \"bench\"\n\
          state = \"../state\"\n[store]\npath = \"../store\"\n[log]\nkind = \"embedded\"\n\
-         [share.nas]\naddress = \"../share\"\n[share.again]\naddress = \"../again\"\n\
+         [share.nas]\naddress = \"../share\"\n\
          [event.OrderTaken]\nschema = \"schemas/OrderTaken.json\"\n",
     );
-    let feed = |id: &str, share: &str| {
+    let feed = |id: &str, pattern: &str| {
         format!(
-            "[[feed]]\nid = \"{id}\"\nshare = \"{share}\"\ninbox = \"inbox\"\nlayout = \"orders\"\n\
-             include = [\"ORD_{{sequence}}.dat\"]\n[feed.ready]\nmarker = \"{{name}}.done\"\n\
+            "[[feed]]\nid = \"{id}\"\nshare = \"nas\"\ninbox = \"inbox\"\nlayout = \"orders\"\n\
+             include = [\"{pattern}\"]\n[feed.ready]\nmarker = \"{{name}}.done\"\n\
              [[feed.event]]\ntype = \"OrderTaken\"\nrecord = \"order\"\nkey = \"order.number\"\n\
              business_date = \"order.date\"\n[feed.event.data]\nnumber = \"order.number\"\n"
         )
     };
-    let feeds = feed("known", "nas") + &feed("waiting", "again");
+    let feeds = feed("known", "ORD_{sequence}.dat") + &feed("waiting", "ORD_{sequence:8}.dat");
     write("departments/sales.toml", &format!("department = \"sales\"\n{feeds}"));
     write(
         "layouts/orders.toml",

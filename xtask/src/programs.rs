@@ -15,7 +15,7 @@ struct Program {
     without: &'static str,
 }
 
-const PROGRAMS: [Program; 7] = [
+const PROGRAMS: [Program; 9] = [
     Program { name: "java", package: "default-jre-headless", without: "everything that needs Apache Kafka" },
     Program { name: "mvn", package: "maven", without: "everything that needs Apache Kafka" },
     Program { name: "openssl", package: "openssl", without: "everything that needs Apache Kafka" },
@@ -23,6 +23,8 @@ const PROGRAMS: [Program; 7] = [
     Program { name: "sqlite3", package: "sqlite3", without: "reading the embedded log with another program" },
     Program { name: "python3", package: "python3", without: "expectations of the fixtures by an independent reader" },
     Program { name: "strace", package: "strace", without: "the order of system calls when bytes are made durable" },
+    Program { name: "promtool", package: "prometheus", without: "the alert rules" },
+    Program { name: "systemd-analyze", package: "systemd", without: "the systemd unit" },
 ];
 
 /// Whether a green run must hide nothing: then a missing program is an error.
