@@ -20,6 +20,10 @@ use dropbridge::runner::{give_baselines, read_witness, set_up};
 use dropbridge::wiring::Bridge;
 use rustix::time::{ClockId, clock_gettime};
 
+/// As the program has it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() {
     // `cargo test --benches` asks for a run that only shows that it runs.
     let is_test = std::env::args().any(|argument| argument == "--test");

@@ -46,7 +46,8 @@ pub(crate) fn cut(value: f64, digits: usize) -> String {
 /// A cost, of which less is better: rounded up, never cut off.
 pub(crate) fn cost(value: f64, digits: usize) -> String {
     let scale = 10_f64.powi(i32::try_from(digits).unwrap_or(0));
-    grouped((value * scale - 1e-9).ceil() / scale, digits)
+    // Nothing is added but a sign to zero: `-0.0` would be shown.
+    grouped((value * scale - 1e-9).ceil() / scale + 0.0, digits)
 }
 
 /// A number with a comma between its thousands.
@@ -74,6 +75,7 @@ mod tests {
         assert_eq!(cut(0.6, 2), "0.60");
         assert_eq!(cost(2.501, 2), "2.51");
         assert_eq!(cost(2.5, 2), "2.50");
+        assert_eq!(cost(0.0, 1), "0.0");
         assert_eq!(cut(1_234_567.9, 0), "1,234,567");
         assert_eq!(cut(123.0, 0), "123");
     }
