@@ -23,7 +23,7 @@ const MAY_USE: [(&str, &[&str]); 20] = [
     ("capture", &["domain"]),
     ("config", &["arrivals", "capture", "domain", "layout", "mapping"]),
     ("ledger", &["arrivals", "config", "domain", "layout"]),
-    ("health", &["clock", "domain", "ledger", "metrics"]),
+    ("health", &["arrivals", "clock", "domain", "ledger", "metrics"]),
     ("http", &["health", "metrics"]),
     (
         "inbound",

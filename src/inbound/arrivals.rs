@@ -354,6 +354,7 @@ impl Publisher {
         for (feed, standing) in context.arrivals.standings_now(context.clock.now()) {
             let next = standing.next.as_ref().map(|next| next.due.unix_ms());
             context.metrics.arrivals.set(&feed, standing.overdue.len(), standing.gaps.len(), next);
+            context.health.set_feed_arrivals(&feed, standing);
         }
     }
 }
