@@ -21,4 +21,5 @@ pub mod mapping;
 pub mod metrics;
 pub mod runner;
 pub mod stop;
+pub mod window;
 pub mod wiring;

@@ -9,6 +9,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
+use support::http::{address, get, metrics};
 use support::{FeedOptions, LogKind, Site, logs, orders, wait_for};
 
 /// A site whose clock the test sets, in a zone without summer time; the calendar's days are all days, so that it does
@@ -232,4 +233,25 @@ fn a_standby_that_takes_over_says_what_became_due_and_nothing_twice() {
         feed.site.run_until_idle(0);
         assert_eq!(feed.findings(), pairs(&[("missing", &today), ("missing", &tomorrow)]), "{log:?}");
     }
+}
+
+#[test]
+fn what_is_overdue_shows_in_metrics_and_status() {
+    let feed = Expecting::new(LogKind::Embedded, EVERY_DAY);
+    let (today, tomorrow) = (feed.date(0), feed.date(1));
+    let mut bridge = feed.site.spawn(&["run", "--http", "127.0.0.1:0"], None);
+    let address = address(&bridge);
+    let of = |name: &str| metrics(&address).get(&format!("dropbridge_{name}{{feed=\"orders\"}}")).copied();
+    wait_for("the numbers", || of("overdue_dates") == Some(0.0));
+    assert_eq!(of("next_due_timestamp_seconds").map(|seconds| seconds % 86_400.0), Some(0.0), "the next midnight");
+    feed.set_clock(DAY);
+    wait_for("the date to be overdue", || of("overdue_dates") == Some(1.0));
+    let missing = "dropbridge_arrival_findings_total{feed=\"orders\",finding=\"missing\"}";
+    assert_eq!(metrics(&address).get(missing), Some(&1.0));
+    let report: Value = serde_json::from_str(&get(&address, "/status").1).unwrap();
+    let arrivals = &report["feeds"][0]["arrivals"];
+    assert_eq!(arrivals["overdue"][0]["business_date"], today.as_str(), "{report:#}");
+    assert_eq!(arrivals["next"]["business_date"], tomorrow.as_str(), "{report:#}");
+    bridge.signal(rustix::process::Signal::TERM);
+    assert_eq!(bridge.wait().code(), Some(0), "{}", bridge.log());
 }

@@ -24,6 +24,7 @@ fn metrics() -> String {
     let metrics = Metrics::new();
     metrics.declare_feed("orders");
     metrics.feeds.set_open("orders", "held", 1);
+    metrics.arrivals.set("orders", 1, 1, None);
     metrics.store.set_contents([("orders", "kept", 1, 100)].into_iter());
     metrics.text()
 }

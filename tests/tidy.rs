@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 /// Order of the layers, from above: `cli ↔ demo → runner → wiring → inbound → ledger → config → capture → mapping →
 /// layout → domain`; `clock`, `stop`, `metrics` and `draft` stand beside them,
 /// `health` between `inbound` and `ledger`, `http` above `health`.
-const MAY_USE: [(&str, &[&str]); 19] = [
+const MAY_USE: [(&str, &[&str]); 20] = [
     ("domain", &[]),
     ("layout", &["domain"]),
     ("mapping", &["domain", "layout"]),
@@ -19,10 +19,11 @@ const MAY_USE: [(&str, &[&str]); 19] = [
     ("stop", &[]),
     ("metrics", &[]),
     ("arrivals", &["domain"]),
+    ("window", &["domain"]),
     ("capture", &["domain"]),
     ("config", &["arrivals", "capture", "domain", "layout", "mapping"]),
     ("ledger", &["arrivals", "config", "domain", "layout"]),
-    ("health", &["clock", "domain", "ledger", "metrics"]),
+    ("health", &["arrivals", "clock", "domain", "ledger", "metrics"]),
     ("http", &["health", "metrics"]),
     (
         "inbound",
@@ -45,7 +46,7 @@ const MAY_USE: [(&str, &[&str]); 19] = [
 ];
 
 /// Modules that touch no file, clock, network or configuration: they are given what they work on.
-const PURE: [&str; 5] = ["domain", "layout", "mapping", "draft", "arrivals"];
+const PURE: [&str; 6] = ["domain", "layout", "mapping", "draft", "arrivals", "window"];
 
 fn tree() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))

@@ -37,6 +37,9 @@ pub struct Journal {
     /// The highest sequence number so far.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub highest: Option<SequencePoint>,
+    /// The business date and the mtime of the file with the highest number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub highest_file: Option<(Option<BusinessDate>, Moment)>,
     /// Numbers that went back and go on from there: the last of them, and how many there are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lower_run: Option<(SequencePoint, u32)>,

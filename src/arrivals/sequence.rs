@@ -22,14 +22,32 @@ pub(super) struct Numbered {
     pub(super) generation: u64,
 }
 
+/// A file with a number.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct NumberedFile {
+    /// Business date in the name.
+    pub(super) business_date: Option<BusinessDate>,
+    /// The number.
+    pub(super) number: u64,
+    /// When it was last written.
+    pub(super) modified: Moment,
+}
+
+impl NumberedFile {
+    /// It is of an earlier date than the file with the highest number, or, where names have none, was written before it:
+    /// a late file, or one out of an archive.
+    fn is_older(&self, journal: &Journal) -> bool {
+        match (journal.highest_file, self.business_date) {
+            (Some((Some(highest), _)), Some(date)) => date < highest,
+            (Some((_, modified)), _) => self.modified < modified,
+            (None, _) => false,
+        }
+    }
+}
+
 /// Takes a number in.
-pub(super) fn take(
-    journal: &mut Journal,
-    reset: SequenceReset,
-    business_date: Option<BusinessDate>,
-    number: u64,
-    now: Moment,
-) -> Numbered {
+pub(super) fn take(journal: &mut Journal, reset: SequenceReset, file: NumberedFile, now: Moment) -> Numbered {
+    let NumberedFile { business_date, number, modified } = file;
     let generation = match (reset, journal.highest) {
         // Begins at 1, so that a file from before the first turn that is seen has a generation too.
         (SequenceReset::Wrap { last }, highest) => {
@@ -37,11 +55,19 @@ pub(super) fn take(
         }
         _ => 0,
     };
-    let business_date = if reset == SequenceReset::Daily { business_date } else { None };
-    let point = SequencePoint { business_date, generation, number };
+    let of_date = if reset == SequenceReset::Daily { business_date } else { None };
+    let point = SequencePoint { business_date: of_date, generation, number };
     let finding = match fill(journal, point) {
         Some(finding) => finding,
-        None => advance(journal, reset, point, now),
+        None if file.is_older(journal) => None,
+        None => {
+            let before = journal.highest;
+            let finding = advance(journal, reset, point, now);
+            if journal.highest != before {
+                journal.highest_file = Some((business_date, modified));
+            }
+            finding
+        }
     };
     Numbered { finding, generation }
 }

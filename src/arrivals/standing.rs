@@ -1,6 +1,6 @@
 //! How a feed stands with what it expects, now: for commands, `status` and metrics.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::domain::{BusinessDate, Moment};
 
@@ -11,7 +11,7 @@ use super::journal::{Hole, Journal};
 const MOST_UNCOUNTED: usize = 100;
 
 /// A business date whose files are awaited.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Due {
     /// The date.
     pub business_date: BusinessDate,
@@ -24,7 +24,7 @@ pub struct Due {
 }
 
 /// A business date whose files have not come in time.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Overdue {
     /// The date, and what came of it.
     #[serde(flatten)]
@@ -34,7 +34,7 @@ pub struct Overdue {
 }
 
 /// How a feed stands.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Standing {
     /// What is awaited next; absent where nothing is, or nothing was watched yet.
     pub next: Option<Due>,

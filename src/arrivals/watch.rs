@@ -194,7 +194,9 @@ impl<'a> Watch<'a> {
 
     fn number(&mut self, arrival: &Arrival, now: Moment) {
         let (Some(gapless), Some(number)) = (self.expectation.gapless, arrival.number) else { return };
-        let taken = sequence::take(&mut self.journal, gapless.reset, arrival.business_date, number, now);
+        let (business_date, modified) = (arrival.business_date, arrival.modified);
+        let file = sequence::NumberedFile { business_date, number, modified };
+        let taken = sequence::take(&mut self.journal, gapless.reset, file, now);
         if let Some(kind) = taken.finding {
             self.findings.push(Finding { generation: taken.generation, ..about(kind, arrival, now) });
         }
@@ -289,6 +291,7 @@ impl<'a> Watch<'a> {
         let Some(gapless) = self.expectation.gapless else {
             self.journal.holes.clear();
             self.journal.highest = None;
+            self.journal.highest_file = None;
             return;
         };
         for hole in self.journal.holes.iter_mut().filter(|hole| !hole.said) {

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use tokio::sync::Semaphore;
 
+use crate::arrivals::Standing;
 use crate::clock::Clock;
 use crate::domain::Moment;
 use crate::ledger::census::{Census, FeedCensus};
@@ -89,6 +90,7 @@ struct Feed {
     since: Moment,
     files: FeedFiles,
     census: FeedCensus,
+    arrivals: Option<Standing>,
 }
 
 /// The files of a feed that are not dealt with.
@@ -158,6 +160,7 @@ impl Health {
             since,
             files: FeedFiles::default(),
             census: FeedCensus::default(),
+            arrivals: None,
         });
     }
 
@@ -202,6 +205,13 @@ impl Health {
         }
         if let Some(known) = self.state().feeds.get_mut(feed) {
             known.census = census;
+        }
+    }
+
+    /// How a feed stands with the files that it expects.
+    pub fn set_feed_arrivals(&self, feed: &str, standing: Standing) {
+        if let Some(known) = self.state().feeds.get_mut(feed) {
+            known.arrivals = Some(standing);
         }
     }
 

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Health, MOST_NAMED};
+use crate::arrivals::Standing;
 use crate::domain::Moment;
 use crate::ledger::census::FeedCensus;
 
@@ -85,6 +86,9 @@ pub struct FeedReport {
     /// Seconds since its thread came on, in this process; absent where none looks after it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub looked_s_ago: Option<f64>,
+    /// How it stands with the files that it expects; absent where it expects none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub arrivals: Option<Standing>,
     /// What the ledger says of it.
     pub drops: FeedCensus,
 }
@@ -125,6 +129,7 @@ impl Health {
             in_flight_files: feed.files.in_flight,
             oldest_waiting_s: feed.files.oldest.map(ago),
             looked_s_ago: state.threads.get(&super::feed_thread(id)).map(|thread| ago(thread.beat)),
+            arrivals: feed.arrivals.clone(),
             drops: feed.census.clone(),
         });
         let holder =

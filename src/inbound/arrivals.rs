@@ -5,7 +5,7 @@
 //! the feed is written in the same transaction as what was said, so that nothing is said twice or forgotten.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use dropbridge_port::failpoint::Failpoint;
@@ -32,9 +32,11 @@ struct Expecting {
 /// What is known of the arrivals of all feeds that expect files; shared by those who look and the one who says.
 #[derive(Default)]
 pub struct Arrivals {
-    feeds: BTreeMap<String, Expecting>,
+    feeds: Mutex<Arc<Feeds>>,
     board: Mutex<Board>,
 }
+
+type Feeds = BTreeMap<String, Expecting>;
 
 #[derive(Default)]
 struct Board {
@@ -43,6 +45,8 @@ struct Board {
     /// Feeds whose journal is not in the log as it is here.
     unwritten: BTreeSet<String>,
     told_at: Option<Duration>,
+    /// Feeds were stated anew: some may not be watched yet.
+    is_stale: bool,
 }
 
 /// What a transaction says of arrivals, to be taken in after its commit.
@@ -56,17 +60,23 @@ impl Arrivals {
     /// The feeds that expect files.
     #[must_use]
     pub fn new(settings: &Settings) -> Self {
-        let expecting = settings.feeds.iter().filter_map(|feed| {
-            let expectation = feed.expect.as_deref()?.clone();
-            Some((feed.id.clone(), Expecting { department: feed.department.clone(), expectation }))
-        });
-        Self { feeds: expecting.collect(), board: Mutex::default() }
+        Self { feeds: Mutex::new(Arc::new(expecting(settings))), board: Mutex::default() }
+    }
+
+    /// Goes by other settings from now on. What was known stays known; what is expected anew is watched from now on.
+    pub fn reconfigure(&self, settings: &Settings) {
+        *self.feeds.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(expecting(settings));
+        self.board().is_stale = true;
+    }
+
+    fn feeds(&self) -> Arc<Feeds> {
+        Arc::clone(&self.feeds.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Whether a feed expects files.
     #[must_use]
     pub fn expects(&self, feed: &str) -> bool {
-        self.feeds.contains_key(feed)
+        self.feeds().contains_key(feed)
     }
 
     /// Takes in what a listing of a feed's inbox saw.
@@ -82,7 +92,7 @@ impl Arrivals {
         let stand = |feed: &String, expecting: &Expecting| {
             journals.get(feed).map(|journal| standing(&expecting.expectation, journal, now)).unwrap_or_default()
         };
-        self.feeds.iter().map(|(feed, expecting)| (feed.clone(), stand(feed, expecting))).collect()
+        self.feeds().iter().map(|(feed, expecting)| (feed.clone(), stand(feed, expecting))).collect()
     }
 
     /// How each feed that expects files stands, as this process knows it.
@@ -92,10 +102,20 @@ impl Arrivals {
     }
 
     /// Goes on from the journals of the log; a feed without one is watched from now on.
-    pub(super) fn begin(&self, mut journals: BTreeMap<String, Journal>, ledger: &LedgerIndex, now: Moment) {
-        let mut board = Board { looks: std::mem::take(&mut self.board().looks), ..Board::default() };
-        for (feed, expecting) in &self.feeds {
-            let journal = journals.remove(feed).unwrap_or_else(|| Journal::new(feed));
+    pub(super) fn begin(&self, journals: BTreeMap<String, Journal>, ledger: &LedgerIndex, now: Moment) {
+        {
+            let mut board = self.board();
+            *board = Board { looks: std::mem::take(&mut board.looks), journals, ..Board::default() };
+        }
+        self.begin_new(ledger, now);
+    }
+
+    /// Has every feed watched that expects files.
+    fn begin_new(&self, ledger: &LedgerIndex, now: Moment) {
+        let mut board = self.board();
+        board.is_stale = false;
+        for (feed, expecting) in self.feeds().iter() {
+            let journal = board.journals.remove(feed).unwrap_or_else(|| Journal::new(feed));
             let mut watch = Watch::new(&expecting.expectation, journal.clone());
             if watch.is_new() {
                 let known = ledger.all().into_iter().filter(|entry| entry.feed == *feed && came(entry));
@@ -107,7 +127,6 @@ impl Arrivals {
             }
             board.journals.insert(feed.clone(), begun);
         }
-        *self.board() = board;
     }
 
     fn board(&self) -> MutexGuard<'_, Board> {
@@ -134,7 +153,7 @@ impl Arrivals {
     /// What there is to say now that some time has passed.
     fn of_time(&self, bridge: &str, now: Moment) -> Said {
         let mut said = Said::default();
-        for feed in self.feeds.keys() {
+        for feed in self.feeds().keys() {
             let look = self.board().looks.get(feed).cloned();
             self.watch(feed, bridge, &mut said, |watch| {
                 if let Some(look) = look
@@ -148,7 +167,8 @@ impl Arrivals {
     }
 
     fn watch(&self, feed: &str, bridge: &str, said: &mut Said, step: impl FnOnce(&mut Watch<'_>)) {
-        let Some(Expecting { department, expectation }) = self.feeds.get(feed) else { return };
+        let feeds = self.feeds();
+        let Some(Expecting { department, expectation }) = feeds.get(feed) else { return };
         let (journal, is_unwritten) = {
             let board = self.board();
             let journal = board.journals.get(feed).cloned().unwrap_or_else(|| Journal::new(feed));
@@ -172,15 +192,27 @@ impl Arrivals {
         }
     }
 
+    fn is_stale(&self) -> bool {
+        self.board().is_stale
+    }
+
     /// Whether the numbers about what is overdue are to be told anew.
     fn is_time_to_tell(&self, elapsed: Duration) -> bool {
         let mut board = self.board();
-        let is_time = !self.feeds.is_empty() && board.told_at.is_none_or(|told| elapsed >= told + TELL_EVERY);
+        let is_time = !board.journals.is_empty() && board.told_at.is_none_or(|told| elapsed >= told + TELL_EVERY);
         if is_time {
             board.told_at = Some(elapsed);
         }
         is_time
     }
+}
+
+fn expecting(settings: &Settings) -> Feeds {
+    let expecting = settings.feeds.iter().filter_map(|feed| {
+        let expectation = feed.expect.as_deref()?.clone();
+        Some((feed.id.clone(), Expecting { department: feed.department.clone(), expectation }))
+    });
+    expecting.collect()
 }
 
 /// It is a file that came, not one that was only seen.
@@ -272,7 +304,11 @@ impl Slot {
     /// Says what became due, in a transaction of its own.
     fn say_what_is_due(&mut self) -> Result<()> {
         let context = self.context().clone();
-        let said = context.arrivals.of_time(&context.bridge, context.clock.now());
+        let now = context.clock.now();
+        if context.arrivals.is_stale() {
+            context.arrivals.begin_new(&context.ledger(), now);
+        }
+        let said = context.arrivals.of_time(&context.bridge, now);
         if said.journals.is_empty() {
             return Ok(());
         }
@@ -318,6 +354,7 @@ impl Publisher {
         for (feed, standing) in context.arrivals.standings_now(context.clock.now()) {
             let next = standing.next.as_ref().map(|next| next.due.unix_ms());
             context.metrics.arrivals.set(&feed, standing.overdue.len(), standing.gaps.len(), next);
+            context.health.set_feed_arrivals(&feed, standing);
         }
     }
 }

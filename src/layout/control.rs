@@ -3,9 +3,13 @@
 //! A control that header or trailer states is about the whole file. One that a master record states is about the
 //! members of each such record, and is settled when nothing can belong to it any more.
 
+mod derive;
+
 use super::record::{Place, Record};
-use super::types::{ValueType, from_units, units};
+use super::types::{ValueType, units};
 use super::{Condition, ControlSpec, FieldName, Layout, LayoutSpec, RecordType, Role, TotalSpec};
+
+pub use derive::{Derivation, state_of_members};
 
 /// A control, ready for use.
 #[derive(Clone, Debug)]
@@ -271,14 +275,7 @@ impl Control {
             return Err(ControlFault { reason, place, record_type, field: (field, byte) });
         }
         let Some(stated) = &running.stated else { return Ok(None) };
-        let computed = match &self.total {
-            Total::Count(_) => running.count.to_string(),
-            Total::Sum { scale, .. } => from_units(running.sum, *scale),
-            Total::Hash { .. } => running.hash.to_string(),
-            Total::Same { .. } => {
-                running.first.as_ref().map_or_else(|| stated.text().to_owned(), |first| first.text().to_owned())
-            }
-        };
+        let computed = self.computed(running).unwrap_or_else(|| stated.text().to_owned());
         let outcome =
             ControlOutcome { description: self.description.clone(), stated: stated.text().to_owned(), computed };
         if is_same(&outcome, layout.record_types[record_type].fields[field].value_type()) {

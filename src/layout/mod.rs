@@ -42,7 +42,7 @@ mod utf16;
 use std::ops::Range;
 
 pub use compile::SpecProblem;
-pub use control::ControlOutcome;
+pub use control::{ControlOutcome, Derivation, state_of_members};
 pub use field::Field;
 pub use frame::{FileFrame, KeptLine, PaddingRun, Raw, TerminatorRun};
 pub use parse::{FileFacts, ParseError, Parser};

@@ -60,6 +60,32 @@ fn sequences() {
 }
 
 #[test]
+fn files_out_of_an_archive_are_not_taken_for_a_sequence_that_goes_back() {
+    for reset in [SequenceReset::Daily, SequenceReset::Never, SequenceReset::Wrap { last: 9999 }] {
+        for dated in [true, false] {
+            // Numbers begin again each date only where names have dates.
+            if reset == SequenceReset::Daily && !dated {
+                continue;
+            }
+            let mut feed = Feed::new(gapless(reset));
+            let day = |day: &'static str| if dated { day } else { "" };
+            feed.file(day("2026-06-02"), Some(4001), "2026-06-02T08:00:00Z", "2026-06-02T08:00:00Z");
+            feed.look("2026-06-02T10:00:00Z");
+            feed.said();
+            // Years of files, in their order, while one more comes in between.
+            for (number, written) in
+                [(1, "2020-01-01T00:00:00Z"), (2, "2020-01-02T00:00:00Z"), (3, "2020-01-03T00:00:00Z")]
+            {
+                feed.file(day(&written[..10]), Some(number), written, "2026-06-02T11:00:00Z");
+            }
+            feed.file(day("2026-06-02"), Some(4002), "2026-06-02T11:30:00Z", "2026-06-02T11:30:00Z");
+            feed.look("2026-06-02T13:00:00Z");
+            assert_eq!(feed.said(), Vec::<String>::new(), "{reset:?}, dated: {dated}");
+        }
+    }
+}
+
+#[test]
 fn a_hole_is_said_when_its_grace_is_over_and_filled_afterwards() {
     let mut feed = Feed::new(gapless(SequenceReset::Daily));
     let day = "2026-06-02";

@@ -5,6 +5,7 @@
 mod beside_records;
 mod controls;
 mod delimited_files;
+mod derived;
 mod encodings;
 mod fields;
 mod fixed_width_files;
