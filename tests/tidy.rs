@@ -32,7 +32,7 @@ const MAY_USE: [(&str, &[&str]); 19] = [
         ],
     ),
     ("wiring", &["capture", "clock", "config", "health", "inbound", "ledger", "mapping", "metrics", "stop"]),
-    ("runner", &["capture", "health", "inbound", "ledger", "metrics", "stop", "wiring"]),
+    ("runner", &["capture", "config", "health", "inbound", "ledger", "metrics", "stop", "wiring"]),
     ("demo", &["cli", "config", "domain", "inbound", "ledger", "runner", "stop", "wiring"]),
     (
         "cli",

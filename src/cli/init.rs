@@ -1,5 +1,8 @@
 //! `dropbridge init`.
 
+use std::sync::Arc;
+
+use anyhow::anyhow;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
@@ -7,9 +10,12 @@ use serde_json::json;
 use super::{Answer, Output};
 use crate::domain::BusinessDate;
 use crate::inbound::baseline::BaselinePolicy;
+use crate::inbound::plan::FeedPlan;
 use crate::inbound::slot::Context;
+use crate::ledger::control::RequestAction;
+use crate::ledger::replay::read_control;
 use crate::ledger::topics::SLOTS;
-use crate::runner::{give_baselines, set_up, without_baseline};
+use crate::runner::{BaselineOutcome, give_baselines, set_up, without_baseline};
 use crate::wiring::Bridge;
 
 /// Arguments of `init`.
@@ -41,7 +47,7 @@ fn parse_policy(text: &str) -> Result<BaselinePolicy, String> {
 ///
 /// # Errors
 /// Of the log and the shares.
-pub(super) fn run(bridge: &Bridge, arguments: &InitArguments, output: Output) -> anyhow::Result<Answer> {
+pub(super) async fn run(bridge: &Arc<Bridge>, arguments: &InitArguments, output: Output) -> anyhow::Result<Answer> {
     let context = &bridge.context;
     let specs = context.topics.specs();
     if arguments.plan {
@@ -68,10 +74,10 @@ pub(super) fn run(bridge: &Bridge, arguments: &InitArguments, output: Output) ->
         specs.len(),
         genesis.id
     ))?;
-    baselines(bridge, arguments.baseline, output)
+    baselines(bridge, arguments.baseline, output).await
 }
 
-fn baselines(bridge: &Bridge, policy: BaselinePolicy, output: Output) -> anyhow::Result<Answer> {
+async fn baselines(bridge: &Arc<Bridge>, policy: BaselinePolicy, output: Output) -> anyhow::Result<Answer> {
     let wanting = without_baseline(bridge)?;
     if wanting.is_empty() {
         output.line("every feed has its baseline")?;
@@ -81,7 +87,7 @@ fn baselines(bridge: &Bridge, policy: BaselinePolicy, output: Output) -> anyhow:
     bar.set_style(ProgressStyle::with_template("{bar:30} {pos}/{len} feeds  {msg}")?);
     let mut rows = Vec::new();
     let mut answer = Answer::Fine;
-    give_baselines(bridge, &wanting, policy, &mut |plan, outcome| {
+    let mut each = |plan: &FeedPlan, outcome: BaselineOutcome| {
         bar.set_message(plan.id().to_owned());
         let (entries, remark) = match outcome {
             Ok(entries) => (Some(entries), String::new()),
@@ -96,11 +102,35 @@ fn baselines(bridge: &Bridge, policy: BaselinePolicy, output: Output) -> anyhow:
         rows.push(vec![plan.id().to_owned(), policy.describe(), recorded, remark]);
         bar.inc(1);
         Ok(())
-    })?;
+    };
+    if is_held(bridge)? {
+        for plan in &wanting {
+            each(plan, asked_for(bridge, plan, policy).await)?;
+        }
+    } else {
+        give_baselines(bridge, &wanting, policy, &mut each)?;
+    }
     bar.finish_and_clear();
     output.table(&["feed", "baseline", "files recorded, not published", "problem"], rows)?;
     if answer == Answer::No {
         output.line("a feed without baseline is not run: fix its problem and run `init` again")?;
     }
     Ok(answer)
+}
+
+/// Somebody holds the slot: taking it would stop a bridge that runs.
+fn is_held(bridge: &Bridge) -> anyhow::Result<bool> {
+    let control = read_control(&*bridge.context.log, &bridge.context.topics)?;
+    Ok(control.claims.get(&0).is_some_and(|claim| !claim.released))
+}
+
+/// Has the bridge that runs give a feed its baseline.
+async fn asked_for(bridge: &Arc<Bridge>, plan: &FeedPlan, policy: BaselinePolicy) -> BaselineOutcome {
+    let (feed, policy) = (plan.id().to_owned(), policy.describe());
+    super::requests::ask(bridge, RequestAction::Baseline { feed, policy }).await?;
+    let control = read_control(&*bridge.context.log, &bridge.context.topics)?;
+    let baseline = control.baselines.get(plan.id()).map(|baseline| baseline.entries);
+    baseline.ok_or_else(|| {
+        anyhow!("the bridge that runs could not: its log says why. If it does not know the feed yet, send it SIGHUP")
+    })
 }

@@ -97,11 +97,12 @@ fn read(path: &Path, gathered: &Gathered) -> Option<Settings> {
     let layouts = layouts(&source, &bridge, gathered);
     let feeds = feeds(&source, &bridge, &layouts, gathered);
     places::check(&bridge, &feeds, gathered);
-    settings(bridge, feeds)
+    settings(path, bridge, feeds)
 }
 
-fn settings(bridge: Bridge, feeds: Vec<StatedFeed>) -> Option<Settings> {
+fn settings(path: &Path, bridge: Bridge, feeds: Vec<StatedFeed>) -> Option<Settings> {
     Some(Settings {
+        source: path.to_path_buf(),
         name: bridge.name?,
         state: bridge.state?.0,
         store: bridge.store?.0,
