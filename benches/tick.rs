@@ -102,7 +102,11 @@ fn list(inbox: &Path) -> usize {
 }
 
 fn pass(scanner: &mut Scanner) -> usize {
-    scanner.pass(&mut |prepared| panic!("nothing was to be taken, and {prepared:?} was")).unwrap().waiting.len()
+    scanner
+        .pass(&|| true, &mut |prepared| panic!("nothing was to be taken, and {prepared:?} was"))
+        .unwrap()
+        .waiting
+        .len()
 }
 
 fn processor_s() -> f64 {

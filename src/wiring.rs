@@ -84,6 +84,31 @@ impl Bridge {
         Ok(Self { settings: Arc::new(settings), context, feeds, relays: RelayBoard::default() })
     }
 
+    /// The same bridge under other settings, over the same log, ledger and clocks.
+    ///
+    /// # Errors
+    /// What cannot change while the bridge runs, each with its key; feeds that cannot be compiled.
+    pub fn reconfigured(&self, settings: Settings) -> anyhow::Result<Self> {
+        let fixed = fixed_changes(&self.settings, &settings);
+        if !fixed.is_empty() {
+            let file = settings.source.display();
+            let lines = fixed.join("; ");
+            return Err(anyhow!("{file}: {lines}. This cannot change while the bridge runs: restart it"));
+        }
+        let feeds = compile_feeds(&settings)?;
+        let mut context = self.context.clone();
+        context.topics = Arc::new(Topics::new(&settings));
+        context.arrivals = Arc::new(Arrivals::new(&settings));
+        context.takeover_after = settings.takeover_after;
+        for gone in self.settings.feeds.iter().filter(|feed| !feeds.iter().any(|plan| plan.id() == feed.id)) {
+            context.health.forget_feed(&gone.id);
+        }
+        let (clock, metrics) = (Arc::clone(&context.clock), Arc::clone(&context.metrics));
+        let instruments = Instruments { clock, metrics, health: Arc::clone(&context.health) };
+        instruments.declare(&settings, context.log.address());
+        Ok(Self { settings: Arc::new(settings), context, feeds, relays: RelayBoard::default() })
+    }
+
     /// Feeds by id.
     #[must_use]
     pub fn plans(&self) -> Plans {
@@ -166,6 +191,31 @@ impl Instruments {
             self.metrics.store.set_feed_quota(&feed.id, feed.store_quota);
         }
     }
+}
+
+/// What of the settings is different and cannot be while the bridge runs.
+fn fixed_changes(before: &Settings, after: &Settings) -> Vec<String> {
+    let shown = |path: &Path| path.display().to_string();
+    let fixed = [
+        ("bridge.name", before.name.clone(), after.name.clone()),
+        ("bridge.state", shown(&before.state), shown(&after.state)),
+        ("store.path", shown(&before.store.path), shown(&after.store.path)),
+        ("topics.prefix", before.topics.prefix.clone(), after.topics.prefix.clone()),
+    ];
+    let changed = fixed.into_iter().filter(|(_, before, after)| before != after);
+    let mut lines: Vec<String> =
+        changed.map(|(key, before, after)| format!("{key}: is `{before}`, would become `{after}`")).collect();
+    if before.store.options != after.store.options {
+        lines.push("store: compression or quota would become another".to_owned());
+    }
+    if format!("{:?}", before.http) != format!("{:?}", after.http) {
+        lines.push("http: would be answered elsewhere".to_owned());
+    }
+    // Its properties may be secrets.
+    if before.log != after.log {
+        lines.push("log: would become another, or be reached otherwise".to_owned());
+    }
+    lines
 }
 
 fn compile_feeds(settings: &Settings) -> anyhow::Result<Vec<Arc<FeedPlan>>> {

@@ -8,6 +8,7 @@ use std::fs;
 
 use rustix::process::Signal;
 use support::account::Account;
+use support::memory::{assert_bounded, idle_peak_kib};
 use support::private_broker::PrivateBroker;
 use support::{FeedOptions, Running, Site, wait_for, wait_for_or};
 
@@ -84,6 +85,28 @@ fn away(broker: &PrivateBroker) {
     finish(bridge, &site, &account);
 }
 
+/// Thousands of files come while the broker is away for long: they wait, in bounded memory.
+fn away_for_long(broker: &PrivateBroker) {
+    let options = FeedOptions { transaction: "chunk_records = 200".to_owned(), ..FeedOptions::default() };
+    let (site, mut account) = (broker.site(&options), Account::default());
+    let bridge = site.spawn(&["--log", "dropbridge=trace", "run"], None);
+    let idle_kib = idle_peak_kib(&bridge);
+    account.drop_orders(&site, 5);
+    wait_for("the first file", || site.numbers().len() == 5);
+    broker.kill();
+    for number in 0..6000 {
+        account.drop_orders(&site, if number % 500 == 0 { 1000 } else { 3 });
+    }
+    account.drop_bad(&site);
+    // The feed fills the channel, and waits.
+    let attempts = || bridge.log().matches("asking again").count() + bridge.log().matches("trying again").count();
+    wait_for_or("several attempts", || bridge.log(), || attempts() >= 2);
+    broker.restart();
+    wait_for_or("all events", || bridge.log(), || site.numbers().len() >= account.numbers().len());
+    assert_bounded("a broker that is away, 6000 files", &bridge, idle_kib);
+    finish(bridge, &site, &account);
+}
+
 /// One broker for all, since each start takes seconds.
 #[test]
 fn a_broker_that_is_killed_loses_nothing_and_doubles_nothing() {
@@ -91,5 +114,6 @@ fn a_broker_that_is_killed_loses_nothing_and_doubles_nothing() {
         never_processed(&broker);
         answer_lost(&broker);
         away(&broker);
+        away_for_long(&broker);
     }
 }

@@ -37,7 +37,7 @@ const MAY_USE: [(&str, &[&str]); 20] = [
         "wiring",
         &["capture", "clock", "config", "domain", "health", "inbound", "ledger", "mapping", "metrics", "relay", "stop"],
     ),
-    ("runner", &["capture", "health", "inbound", "ledger", "metrics", "relay", "stop", "wiring"]),
+    ("runner", &["capture", "config", "health", "inbound", "ledger", "metrics", "relay", "stop", "wiring"]),
     ("demo", &["cli", "config", "domain", "inbound", "ledger", "runner", "stop", "wiring"]),
     (
         "cli",

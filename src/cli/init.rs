@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use anyhow::anyhow;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
@@ -11,9 +12,11 @@ use crate::domain::BusinessDate;
 use crate::inbound::baseline::BaselinePolicy;
 use crate::inbound::plan::FeedPlan;
 use crate::inbound::slot::Context;
+use crate::ledger::control::RequestAction;
+use crate::ledger::replay::read_control;
 use crate::ledger::topics::SLOTS;
 use crate::relay::{self, begin::FirstFiles};
-use crate::runner::{give_baselines, set_up, without_baseline};
+use crate::runner::{BaselineOutcome, give_baselines, set_up, without_baseline};
 use crate::wiring::Bridge;
 
 /// Arguments of `init`.
@@ -58,7 +61,7 @@ fn parse_policy(text: &str) -> Result<BaselinePolicy, String> {
 ///
 /// # Errors
 /// Of the log and the shares.
-pub(super) fn run(bridge: &Bridge, arguments: &InitArguments, output: Output) -> anyhow::Result<Answer> {
+pub(super) async fn run(bridge: &Arc<Bridge>, arguments: &InitArguments, output: Output) -> anyhow::Result<Answer> {
     let context = &bridge.context;
     let specs = context.topics.specs();
     if arguments.plan {
@@ -88,7 +91,7 @@ pub(super) fn run(bridge: &Bridge, arguments: &InitArguments, output: Output) ->
     let wanting = without_baseline(bridge)?;
     // First: what comes in between is rather passed on than forgotten.
     let relays = relays(bridge, &wanting, arguments.relay, output)?;
-    let baselines = baselines(bridge, &wanting, arguments.baseline, output)?;
+    let baselines = baselines(bridge, &wanting, arguments.baseline, output).await?;
     Ok(if relays == Answer::Fine { baselines } else { relays })
 }
 
@@ -136,8 +139,8 @@ fn relays(
     Ok(answer)
 }
 
-fn baselines(
-    bridge: &Bridge,
+async fn baselines(
+    bridge: &Arc<Bridge>,
     wanting: &[Arc<FeedPlan>],
     policy: BaselinePolicy,
     output: Output,
@@ -150,7 +153,7 @@ fn baselines(
     bar.set_style(ProgressStyle::with_template("{bar:30} {pos}/{len} feeds  {msg}")?);
     let mut rows = Vec::new();
     let mut answer = Answer::Fine;
-    give_baselines(bridge, wanting, policy, &mut |plan, outcome| {
+    let mut each = |plan: &FeedPlan, outcome: BaselineOutcome| {
         bar.set_message(plan.id().to_owned());
         let (entries, remark) = match outcome {
             Ok(entries) => (Some(entries), String::new()),
@@ -165,11 +168,35 @@ fn baselines(
         rows.push(vec![plan.id().to_owned(), policy.describe(), recorded, remark]);
         bar.inc(1);
         Ok(())
-    })?;
+    };
+    if is_held(bridge)? {
+        for plan in wanting {
+            each(plan, asked_for(bridge, plan, policy).await)?;
+        }
+    } else {
+        give_baselines(bridge, wanting, policy, &mut each)?;
+    }
     bar.finish_and_clear();
     output.table(&["feed", "baseline", "files recorded, not published", "problem"], rows)?;
     if answer == Answer::No {
         output.line("a feed without baseline is not run: fix its problem and run `init` again")?;
     }
     Ok(answer)
+}
+
+/// Somebody holds the slot: taking it would stop a bridge that runs.
+fn is_held(bridge: &Bridge) -> anyhow::Result<bool> {
+    let control = read_control(&*bridge.context.log, &bridge.context.topics)?;
+    Ok(control.claims.get(&0).is_some_and(|claim| !claim.released))
+}
+
+/// Has the bridge that runs give a feed its baseline.
+async fn asked_for(bridge: &Arc<Bridge>, plan: &FeedPlan, policy: BaselinePolicy) -> BaselineOutcome {
+    let (feed, policy) = (plan.id().to_owned(), policy.describe());
+    super::requests::ask(bridge, RequestAction::Baseline { feed, policy }).await?;
+    let control = read_control(&*bridge.context.log, &bridge.context.topics)?;
+    let baseline = control.baselines.get(plan.id()).map(|baseline| baseline.entries);
+    baseline.ok_or_else(|| {
+        anyhow!("the bridge that runs could not: its log says why. If it does not know the feed yet, send it SIGHUP")
+    })
 }

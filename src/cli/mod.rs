@@ -3,9 +3,11 @@
 //! Exit codes of all of them: 0 fine, 1 the answer is no (rejects, a mismatch, something open), 2 an error.
 
 mod arrivals;
+mod backfill;
 mod check;
 mod demo;
 mod events;
+mod feed;
 mod ingest;
 mod init;
 mod layout;
@@ -42,7 +44,7 @@ struct Arguments {
     /// Print one JSON object a line instead of text.
     #[arg(long, global = true)]
     json: bool,
-    /// How much to log on standard error: off, error, warn, info (as usual; the demo is off), debug, trace, or a filter
+    /// How much to log on standard error: off, error, warn, info (as usual; `demo` is off, `backfill` warn), debug, trace, or a filter
     /// by module.
     #[arg(long, global = true, env = "DROPBRIDGE_LOG", value_name = "LEVEL")]
     log: Option<String>,
@@ -60,6 +62,8 @@ enum Command {
     Run(run::RunArguments),
     /// Publish a file by hand, or from a pipe.
     Ingest(ingest::IngestArguments),
+    /// Publish archived files of a feed, in the order of business date and sequence.
+    Backfill(backfill::BackfillArguments),
     /// Prove, without publishing anything, that the events of files are enough to write them again.
     Prove(prove::ProveArguments),
     /// Print events.
@@ -69,6 +73,9 @@ enum Command {
     Ledger(ledger::LedgerCommand),
     /// Look at which files are due, which are overdue, and what was found of those that came.
     Arrivals(arrivals::ArrivalsArguments),
+    /// List feeds; pause and resume one.
+    #[command(subcommand, after_help = "Example:\n  dropbridge feed pause parks.bids --reason 'their job runs twice'")]
+    Feed(feed::FeedCommand),
     /// Look after files that could not be published.
     #[command(subcommand, after_help = "Example:\n  dropbridge quarantine list")]
     Quarantine(quarantine::QuarantineCommand),
@@ -113,7 +120,10 @@ pub fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return failed(&anyhow::Error::from(error).context("start"), output),
     };
-    match runtime.block_on(dispatch(arguments, output)) {
+    let answer = runtime.block_on(dispatch(arguments, output));
+    // A thread that waits for a log or a share that is away must not keep the process.
+    runtime.shutdown_background();
+    match answer {
         Ok(Answer::Fine) => ExitCode::SUCCESS,
         Ok(Answer::No) => ExitCode::from(1),
         Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
@@ -124,14 +134,16 @@ pub fn main() -> ExitCode {
 async fn dispatch(arguments: Arguments, output: Output) -> anyhow::Result<Answer> {
     let config = &arguments.config;
     match arguments.command {
-        Command::Init(own) => init::run(&*open(config)?, &own, output),
+        Command::Init(own) => init::run(&open(config)?, &own, output).await,
         Command::Check(own) => check::run(config, &own, output),
         Command::Run(own) => run::run(config, &own, output).await,
         Command::Ingest(own) => ingest::run(open(config)?, &own, output).await,
+        Command::Backfill(own) => backfill::run(open(config)?, &own, output).await,
         Command::Prove(own) => prove::run(config, &own, output),
         Command::Events(own) => events::run(&*open(config)?, &own, output),
         Command::Ledger(own) => ledger::run(&*open(config)?, &own, output),
         Command::Arrivals(own) => arrivals::run(&*open(config)?, &own, output),
+        Command::Feed(own) => feed::run(open(config)?, &own, output).await,
         Command::Quarantine(own) => quarantine::run(open(config)?, &own, output).await,
         Command::Relay(own) => relay::run(config, &own, output),
         Command::Layout(own) => layout::run(&own, output),
@@ -164,7 +176,12 @@ fn check_known<'a>(what: &str, name: Option<&str>, known: impl Iterator<Item = &
 }
 
 fn start_log(arguments: &Arguments) {
-    let usual = if matches!(arguments.command, Command::Demo(_)) { "off" } else { "info" };
+    let usual = match arguments.command {
+        Command::Demo(_) => "off",
+        // A line for each of thousands of files would hide the progress.
+        Command::Backfill(_) => "warn",
+        _ => "info",
+    };
     let wanted = arguments.log.as_deref().unwrap_or(usual);
     let filter = EnvFilter::try_new(wanted).unwrap_or_else(|_| EnvFilter::new(usual));
     let colours = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());

@@ -10,6 +10,7 @@ use super::output::{counted, size};
 use super::{Answer, Output, check_known, ledger};
 use crate::domain::Moment;
 use crate::ledger::control::RequestAction;
+use crate::ledger::entry::EventRange;
 use crate::ledger::{DropState, LedgerEntry};
 use crate::wiring::Bridge;
 
@@ -39,7 +40,7 @@ pub(super) enum QuarantineCommand {
         #[arg(long)]
         as_correction: bool,
     },
-    /// Decide that a file is not to be published.
+    /// Decide that a file is not to be published, or that what was abandoned is seen to.
     #[command(
         after_help = "Example:\n  dropbridge quarantine discard 2026-01-31/0042 --reason 'sent by mistake, see mail of 1 Feb'"
     )]
@@ -117,9 +118,10 @@ fn list(bridge: &Bridge, output: Output) -> anyhow::Result<Answer> {
 pub(super) fn reason_of(state: &DropState) -> String {
     match state {
         DropState::Quarantined { reject, .. } => reject.to_string(),
-        DropState::Held { reason } | DropState::Discarded { reason } | DropState::Abandoned { reason, .. } => {
-            reason.clone()
-        }
+        DropState::Held { reason }
+        | DropState::Discarded { reason }
+        | DropState::Abandoned { reason, closed: None, .. } => reason.clone(),
+        DropState::Abandoned { reason, closed: Some(why), .. } => format!("{reason}; closed: {why}"),
         DropState::Vanished => "it disappeared before it could be read".to_owned(),
         DropState::Baseline | DropState::Publishing { .. } | DropState::Published { .. } => String::new(),
     }
@@ -179,6 +181,11 @@ fn outcome(bridge: &Bridge, before: &LedgerEntry, output: Output) -> anyhow::Res
     }
 }
 
+fn show_range(range: &EventRange) -> String {
+    let EventRange { topic, partition, from, to, count } = range;
+    format!("{topic}, partition {partition}, offsets {from}..{to} ({count})")
+}
+
 /// Shows one drop in full.
 ///
 /// # Errors
@@ -212,9 +219,7 @@ pub(super) fn show_entry(entry: &LedgerEntry, output: Output) -> anyhow::Result<
                 lines.push(("supersedes", hash.to_string()));
             }
             for range in ranges {
-                let place =
-                    format!("{}, partition {}, offsets {}..{}", range.topic, range.partition, range.from, range.to);
-                lines.push(("events in", format!("{place} ({})", range.count)));
+                lines.push(("events in", show_range(range)));
             }
         }
         DropState::Publishing { through, .. } => lines.push(("published", format!("events 1 to {through} so far"))),
@@ -231,6 +236,10 @@ pub(super) fn show_entry(entry: &LedgerEntry, output: Output) -> anyhow::Result<
             lines.push(("tried", counted(u64::from(*attempts), "time")));
         }
         state => {
+            if let DropState::Abandoned { through, ranges, .. } = state {
+                lines.push(("published", format!("events 1 to {through}, and no more")));
+                lines.extend(ranges.iter().map(|range| ("events in", show_range(range))));
+            }
             let reason = reason_of(state);
             if !reason.is_empty() {
                 lines.push(("reason", reason));

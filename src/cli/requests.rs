@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use dropbridge_port::OutgoingRecord;
+use dropbridge_port::{OutgoingRecord, Writer};
 
 use crate::inbound::slot::{JSON_HEADER, random_id};
 use crate::ledger::control::{FORMAT, Request, RequestAction};
@@ -24,55 +24,96 @@ pub(super) fn transactional_id_prefix(bridge: &str) -> String {
 /// # Errors
 /// Of the log; when the bridge that runs does not answer.
 pub(super) async fn ask(bridge: &Arc<Bridge>, action: RequestAction) -> anyhow::Result<()> {
-    let id = random_id();
-    let request = Request { format: FORMAT, id: id.clone(), requested_at: bridge.context.clock.now(), action };
-    leave(bridge, &request)?;
+    let request = new_request(bridge, action);
+    leave(bridge, None, Some(&request))?;
+    if !wait(bridge, &request.id).await? {
+        let options = RunOptions { requests_only: true, ..RunOptions::default() };
+        runner::run(Arc::clone(bridge), options).await?;
+    }
+    Ok(())
+}
+
+/// Writes a record of the control topic and, in the same transaction, a request; waits until that is done, and answers
+/// whether it was. Nobody takes the slot for it: it is done when somebody does.
+///
+/// # Errors
+/// Of the log.
+pub(super) async fn tell(
+    bridge: &Arc<Bridge>,
+    record: OutgoingRecord<'_>,
+    action: Option<RequestAction>,
+) -> anyhow::Result<bool> {
+    let request = action.map(|action| new_request(bridge, action));
+    leave(bridge, Some(record), request.as_ref())?;
+    match request {
+        Some(request) => wait(bridge, &request.id).await,
+        None => Ok(false),
+    }
+}
+
+/// Waits until a request is done; `false` when nobody is there to do it.
+async fn wait(bridge: &Bridge, id: &str) -> anyhow::Result<bool> {
     let mut silence = Silence::new(bridge);
     loop {
         let control = read_control(&*bridge.context.log, &bridge.context.topics)?;
-        if !control.requests.contains_key(&id) {
-            return Ok(());
+        if !control.requests.contains_key(id) {
+            return Ok(true);
         }
         if silence.is_over(bridge, &control) {
-            let options = RunOptions { requests_only: true, ..RunOptions::default() };
-            runner::run(Arc::clone(bridge), options).await?;
-            return Ok(());
+            return Ok(false);
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }
 
-fn leave(bridge: &Bridge, request: &Request) -> anyhow::Result<()> {
+fn new_request(bridge: &Bridge, action: RequestAction) -> Request {
+    Request { format: FORMAT, id: random_id(), requested_at: bridge.context.clock.now(), action }
+}
+
+fn leave(bridge: &Bridge, beside: Option<OutgoingRecord<'_>>, request: Option<&Request>) -> anyhow::Result<()> {
     let context = &bridge.context;
-    let value = serde_json::to_vec(request)?;
-    let key = Request::record_key(&request.id);
-    let id = format!("{}-{}", transactional_id_prefix(&bridge.settings.name), request.id);
+    let id = format!("{}-{}", transactional_id_prefix(&bridge.settings.name), random_id());
     let mut writer = context.log.writer(&id)?;
     writer.begin()?;
+    if let Some(record) = beside {
+        writer.send(record)?;
+    }
+    if let Some(request) = request {
+        send(&mut *writer, &context.topics.control, request)?;
+    }
+    writer.commit()?;
+    Ok(())
+}
+
+/// Adds a request to a transaction.
+///
+/// # Errors
+/// Of the log.
+pub(super) fn send(writer: &mut dyn Writer, topic: &str, request: &Request) -> anyhow::Result<()> {
+    let (key, value) = (Request::record_key(&request.id), serde_json::to_vec(request)?);
     writer.send(OutgoingRecord {
-        topic: &context.topics.control,
+        topic,
         partition: Some(REQUEST_PARTITION),
         key: Some(key.as_bytes()),
         value: Some(&value),
         headers: &[JSON_HEADER],
         tag: 0,
     })?;
-    writer.commit()?;
     Ok(())
 }
 
 /// Watches whether somebody holds the slot: a claim that was given up, or whose heartbeat stands still.
-struct Silence {
+pub(super) struct Silence {
     beat: Option<(String, u64)>,
     since: Duration,
 }
 
 impl Silence {
-    fn new(bridge: &Bridge) -> Self {
+    pub(super) fn new(bridge: &Bridge) -> Self {
         Self { beat: None, since: bridge.context.clock.elapsed() }
     }
 
-    fn is_over(&mut self, bridge: &Bridge, control: &ControlState) -> bool {
+    pub(super) fn is_over(&mut self, bridge: &Bridge, control: &ControlState) -> bool {
         let Some(claim) = control.claims.get(&0).filter(|claim| !claim.released) else { return true };
         let now = bridge.context.clock.elapsed();
         let beat = Some((claim.instance.clone(), claim.heartbeat));

@@ -11,7 +11,7 @@ use super::output::{counted, size};
 use super::{Answer, Output};
 use crate::config::{self, Settings, settings::LogSettings};
 use crate::http::{self, Endpoints, Listening};
-use crate::runner::{self, Relays, RunOptions, RunSummary};
+use crate::runner::{self, Hangups, Relays, RunOptions, RunSummary};
 use crate::stop::Backoff;
 use crate::wiring::{Bridge, Instruments};
 
@@ -39,12 +39,14 @@ pub(super) struct RunArguments {
 /// # Errors
 /// Of the configuration and the log.
 pub(super) async fn run(config: &Path, arguments: &RunArguments, output: Output) -> anyhow::Result<Answer> {
+    // Before the configuration is read: whoever changes it from now on is heard.
+    let hangups = if arguments.until_idle { None } else { Some(Hangups::listen()?) };
     let settings = config::load(config)?;
     let instruments = Instruments::new(&settings);
     // Before the log is there: that it is away has to be seen.
     let _listening = listen(&settings, &instruments, arguments).await?;
     let bridge = open(&settings, &instruments, arguments)?;
-    run_opened(bridge, arguments, output).await
+    run_opened(bridge, arguments, hangups, output).await
 }
 
 async fn listen(
@@ -97,9 +99,14 @@ fn is_transient(error: &anyhow::Error) -> bool {
     error.downcast_ref::<PortError>().is_some_and(|error| error.kind == ErrorKind::Transient)
 }
 
-async fn run_opened(bridge: Arc<Bridge>, arguments: &RunArguments, output: Output) -> anyhow::Result<Answer> {
+async fn run_opened(
+    bridge: Arc<Bridge>,
+    arguments: &RunArguments,
+    hangups: Option<Hangups>,
+    output: Output,
+) -> anyhow::Result<Answer> {
     let options = RunOptions { until_idle: arguments.until_idle, standby: arguments.standby, ..RunOptions::default() };
-    let summary = runner::run(bridge, options).await?;
+    let summary = runner::run_obeying(bridge, options, hangups).await?;
     show(&summary, output)?;
     let of_feeds = summary.feeds.iter().filter_map(|feed| Some(format!("{}: {}", feed.feed, feed.error.as_ref()?)));
     let of_relays = summary.relays.iter();
@@ -137,6 +144,9 @@ pub(super) fn show(summary: &RunSummary, output: Output) -> anyhow::Result<()> {
         }
     }
     for feed in &summary.feeds {
+        if let Some(by) = &feed.paused {
+            output.line(format!("{}: paused {by}: `dropbridge feed list` says why", feed.feed))?;
+        }
         for (path, missing) in &feed.waiting {
             output.line(format!("{}: {path} waits for {missing}", feed.feed))?;
         }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::address;
 use super::calendar::{self, Calendars};
+use super::given::Given;
 use super::http;
 use super::problems::Place;
 use super::schema;
@@ -15,6 +16,7 @@ use super::settings::{
     EventSettings, HttpSettings, LogSettings, ShareSettings, StoreSettings, TopicSettings, TransactionSettings,
 };
 use super::store;
+use crate::domain::quantity::parse_time;
 
 /// A day in milliseconds: nothing the bridge waits for is longer.
 pub(super) const DAY_MS: u64 = 86_400_000;
@@ -24,6 +26,9 @@ const MOST_PARTITIONS: u64 = 1000;
 
 /// A gigabyte: what is held in memory at once has to stay below.
 const MOST_BYTES: u64 = 1 << 30;
+
+/// A topic that keeps its records.
+const FOR_EVER: &str = "for ever";
 
 /// Names under the prefix that are topics of the bridge's own.
 const OWN_TOPICS: [&str; 6] = ["ledger", "manifests", "rejects", "arrivals", "deliveries", "control"];
@@ -206,14 +211,18 @@ fn share(section: Section<'_>) -> Option<ShareSettings> {
 }
 
 fn events(section: Option<Section<'_>>, topics: &TopicSettings) -> BTreeMap<String, Option<EventSettings>> {
-    let mut partitions_by_topic = BTreeMap::new();
+    let mut topics_so_far = BTreeMap::new();
     let mut events = BTreeMap::new();
     for (name, given) in section.map(|section| section.all()).unwrap_or_default() {
         let event = given.section().and_then(|section| event(&name, section, topics));
         if let Some(event) = &event {
-            let partitions = *partitions_by_topic.entry(event.topic.clone()).or_insert(event.partitions);
+            let shape = (event.partitions, event.retention_ms);
+            let (partitions, retention) = *topics_so_far.entry(event.topic.clone()).or_insert(shape);
             if partitions != event.partitions {
                 given.problem(format!("topic `{}` has {partitions} partitions for another event type", event.topic));
+            }
+            if retention != event.retention_ms {
+                given.problem(format!("topic `{}` has another retention for another event type", event.topic));
             }
         }
         events.insert(name, event);
@@ -231,10 +240,26 @@ fn event(name: &str, section: Section<'_>, topics: &TopicSettings) -> Option<Eve
         section.problem("topic", format!("topic `{topic}` is one of the bridge's own"), None);
     }
     let partitions = section.number("partitions", 1..=MOST_PARTITIONS).and_then(narrow).unwrap_or(topics.partitions);
+    let retention_ms = section.find("retention").and_then(|given| retention_ms(&given));
     let schema = section.need("schema").and_then(|given| schema::read(&given));
     section.end();
     let (schema_path, schema) = schema?;
-    Some(EventSettings { topic, partitions, schema_path, schema })
+    Some(EventSettings { topic, partitions, retention_ms, schema_path, schema })
+}
+
+/// `"for ever"`, or a length of time.
+fn retention_ms(given: &Given<'_>) -> Option<i64> {
+    if given.as_text() == Some(FOR_EVER) {
+        return Some(-1);
+    }
+    let text = given.text()?;
+    match parse_time(&text) {
+        Ok(time) => i64::try_from(time.as_millis()).ok(),
+        Err(message) => {
+            given.problem(format!("{message}, or \"{FOR_EVER}\""));
+            None
+        }
+    }
 }
 
 /// A number that its range keeps small enough for its type.

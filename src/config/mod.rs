@@ -99,11 +99,12 @@ fn read(path: &Path, gathered: &Gathered) -> Option<Settings> {
     let feeds = feeds(&source, &bridge, &layouts, gathered);
     places::check(&bridge, &feeds, gathered);
     let feeds = places::pass_over(&bridge, feeds);
-    settings(bridge, feeds)
+    settings(path, bridge, feeds)
 }
 
-fn settings(bridge: Bridge, feeds: Vec<StatedFeed>) -> Option<Settings> {
+fn settings(path: &Path, bridge: Bridge, feeds: Vec<StatedFeed>) -> Option<Settings> {
     Some(Settings {
+        source: path.to_path_buf(),
         name: bridge.name?,
         state: bridge.state?.0,
         store: bridge.store?.0,

@@ -22,6 +22,8 @@ use crate::mapping::spec::EventSpec;
 /// A whole bridge.
 #[derive(Clone, Debug)]
 pub struct Settings {
+    /// The file that all this was read from, `bridge.toml`, as it was named.
+    pub source: PathBuf,
     /// The bridge's name: part of transactional ids and of event sources.
     pub name: String,
     /// Directory for what is local: genesis witness, the embedded log.
@@ -60,7 +62,7 @@ pub struct StoreSettings {
 }
 
 /// Which event log, and how to reach it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LogSettings {
     /// SQLite in one file.
     Embedded {
@@ -127,6 +129,9 @@ pub struct EventSettings {
     pub topic: String,
     /// The topic's partitions.
     pub partitions: u32,
+    /// How long the topic keeps its records, in milliseconds, -1 for ever, when `init` makes it; `None`: the cluster
+    /// decides.
+    pub retention_ms: Option<i64>,
     /// The file of its schema, for messages.
     pub schema_path: PathBuf,
     /// Its JSON Schema.

@@ -1,6 +1,7 @@
 //! The identity of bytes.
 
 use std::fmt;
+use std::io::Read;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
@@ -28,6 +29,23 @@ impl ContentHash {
     #[must_use]
     pub const fn from_bytes(digest: [u8; 32]) -> Self {
         Self(digest)
+    }
+
+    /// The hash of everything that a reader gives.
+    ///
+    /// # Errors
+    /// Of the reader.
+    pub fn read(mut reader: impl Read) -> std::io::Result<Self> {
+        let mut hasher = Sha256::new();
+        let mut block = vec![0; 1 << 18];
+        loop {
+            match reader.read(&mut block) {
+                Ok(0) => return Ok(Self::finish(hasher)),
+                Ok(length) => hasher.update(&block[..length]),
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
     }
 
     /// The first 16 hexadecimal digits, for people and file names.

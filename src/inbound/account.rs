@@ -54,6 +54,7 @@ fn outcome(entry: &LedgerEntry) -> Option<Outcome> {
         DropState::Quarantined { .. } => Outcome::Quarantined,
         DropState::Held { .. } => Outcome::Held,
         DropState::Vanished => Outcome::Vanished,
+        DropState::Abandoned { closed: Some(_), .. } => Outcome::Discarded,
         DropState::Abandoned { .. } => Outcome::Abandoned,
         DropState::Discarded { .. } => Outcome::Discarded,
         DropState::Baseline | DropState::Publishing { .. } => return None,
@@ -102,6 +103,9 @@ fn tell(line: &Line<'_>) {
         }
         DropState::Held { reason } => tell!(error, line, "held for a person: {reason}"),
         DropState::Vanished => tell!(error, line, "the file disappeared before it could be read"),
+        DropState::Abandoned { through, closed: Some(why), .. } => {
+            tell!(info, line, through, "what was abandoned is seen to: {why}");
+        }
         DropState::Abandoned { through, reason, .. } => tell!(error, line, through, "abandoned: {reason}"),
         DropState::Discarded { reason } => tell!(info, line, "discarded: {reason}"),
         DropState::Baseline | DropState::Publishing { .. } => {}

@@ -129,6 +129,16 @@ impl Arrivals {
         }
     }
 
+    /// Goes on, under another configuration, from what is known under the one before.
+    pub(super) fn go_on_from(&self, before: &Self, ledger: &LedgerIndex, now: Moment) {
+        let (journals, unwritten) = {
+            let board = before.board();
+            (board.journals.clone(), board.unwritten.clone())
+        };
+        self.begin(journals, ledger, now);
+        self.board().unwritten.extend(unwritten.into_iter().filter(|feed| self.expects(feed)));
+    }
+
     fn board(&self) -> MutexGuard<'_, Board> {
         self.board.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -3,7 +3,6 @@
 use std::collections::HashSet;
 
 use dropbridge_port::{EntryPath, ErrorKind, ListRequest, PortError, Result, Share};
-use sha2::{Digest, Sha256};
 
 use super::plan::FeedPlan;
 use super::slot::Slot;
@@ -41,6 +40,17 @@ impl BaselinePolicy {
         }
     }
 
+    /// From the words of [`BaselinePolicy::describe`].
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        match text.split_once(' ') {
+            None if text == "skip" => Some(Self::Skip),
+            None if text == "take" => Some(Self::Take),
+            Some(("from", date)) => BusinessDate::parse(date).map(Self::From),
+            _ => None,
+        }
+    }
+
     fn skips(self, facts: &NameFacts) -> bool {
         match self {
             Self::Skip => true,
@@ -52,19 +62,12 @@ impl BaselinePolicy {
 
 /// The hash of an entry's bytes, or `None` when it is gone.
 fn read_hash(share: &dyn Share, path: &EntryPath) -> Result<Option<ContentHash>> {
-    let mut entry = match share.open(path) {
+    let entry = match share.open(path) {
         Ok(entry) => entry,
         Err(error) if error.kind == ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error),
     };
-    let mut hasher = Sha256::new();
-    let mut block = vec![0; 1 << 18];
-    loop {
-        match entry.read(&mut block).map_err(|error| PortError::io("read", path.to_string(), &error))? {
-            0 => return Ok(Some(ContentHash::finish(hasher))),
-            length => hasher.update(&block[..length]),
-        }
-    }
+    ContentHash::read(entry).map(Some).map_err(|error| PortError::io("read", path.to_string(), &error))
 }
 
 /// Records the baseline of a feed; answers how many entries it has.

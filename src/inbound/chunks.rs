@@ -194,7 +194,7 @@ impl Publisher {
             return Err(PortError::new(ErrorKind::Bug, "abandon", &file.entry.path, "nothing of it was published"));
         };
         let manifest = self.manifest(file, ManifestStatus::Abandoned, through, ranges.clone());
-        let state = DropState::Abandoned { through, reason: reason.to_owned(), ranges };
+        let state = DropState::Abandoned { through, reason: reason.to_owned(), ranges, closed: None };
         let entry = self.entry_of(file, state);
         self.slot.begin()?;
         self.send_manifest(&manifest)?;

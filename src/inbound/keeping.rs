@@ -143,6 +143,10 @@ impl Upkeep {
     pub(super) const fn new(rules: KeepRules) -> Self {
         Self { rules, purged_at: Duration::ZERO, relieved_at: None }
     }
+
+    pub(super) fn set_rules(&mut self, rules: KeepRules) {
+        self.rules = rules;
+    }
 }
 
 impl Publisher {

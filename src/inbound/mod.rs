@@ -3,10 +3,12 @@
 //! A [`plan`] is a feed made ready. [`scan`] lists, settles and takes entries; [`prepare`] does everything that can
 //! fail about a file ([`translate`] is its core) before a transaction is opened; [`publish`] writes events,
 //! [`manifest`] and ledger entry all or none; [`slot`] holds the right to do so. [`request`] does what commands ask,
-//! and [`keeping`] decides what stays in the store. A [`way`] says when a file passed each stage.
+//! [`archive`] chooses what a backfill publishes, and [`keeping`] decides what stays in the store. A [`way`] says when a
+//! file passed each stage.
 
 mod account;
 mod ahead;
+pub mod archive;
 pub mod arrivals;
 pub mod baseline;
 mod chunks;

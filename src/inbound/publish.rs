@@ -17,6 +17,7 @@ use super::keeping::{KeepRules, Upkeep, is_kept};
 use super::manifest::FileSummary;
 use super::plan::FeedPlan;
 use super::prepare::{Events, HoldLimits, Outcome, Prepared, examine, keep, pass, whole_file};
+use super::request::Plans;
 use super::slot::{Context, Slot};
 use super::tally::Tally;
 use crate::capture::Store;
@@ -74,6 +75,15 @@ impl Publisher {
             upkeep: Upkeep::new(rules),
             trouble: None,
         }
+    }
+
+    /// Goes on under another configuration of the same bridge. Files that were put aside are looked at anew.
+    pub fn reconfigure(&mut self, context: Context, sizes: TransactionSettings, rules: KeepRules, plans: &Plans) {
+        self.slot.reconfigure(context);
+        self.sizes = sizes;
+        self.upkeep.set_rules(rules);
+        let deferred = std::mem::take(&mut self.deferred);
+        self.deferred = deferred.into_iter().filter_map(|file| adopt(file, plans)).collect();
     }
 
     /// What was done so far.
@@ -200,7 +210,7 @@ impl Publisher {
     /// Brings things to where the same files can be tried again.
     fn recover(&mut self, error: PortError, group: &mut [(Prepared, Step)], backoff: &mut Backoff) -> Result<()> {
         match error.kind {
-            ErrorKind::Fenced => self.slot.reclaim(&error),
+            ErrorKind::Fenced => self.regain(&error),
             ErrorKind::Transient => {
                 tracing::warn!(%error, files = group.len(), "not published: trying again");
                 self.abort_or_reclaim()?;
@@ -224,8 +234,42 @@ impl Publisher {
 
     pub(super) fn abort_or_reclaim(&mut self) -> Result<()> {
         match self.slot.abort() {
-            Err(error) if error.kind == ErrorKind::Fenced => self.slot.reclaim(&error),
+            Err(error) if error.kind == ErrorKind::Fenced => self.regain(&error),
             answer => answer,
+        }
+    }
+
+    /// Takes the slot again if nobody else has. A log that is away is waited for: what is on its way stays with us, and
+    /// so does what the feeds know of their inboxes.
+    fn regain(&mut self, fenced: &PortError) -> Result<()> {
+        let stop = self.slot.context().stop.clone();
+        let mut backoff = Backoff::default();
+        loop {
+            match self.slot.reclaim(fenced) {
+                Err(error) if error.kind == ErrorKind::Transient => {
+                    tracing::warn!(%error, "the log is away: trying again");
+                    backoff.wait(&stop, error)?;
+                }
+                answer => return answer,
+            }
+        }
+    }
+
+    /// Brings things to where work can go on after an error that was met beside files.
+    ///
+    /// # Errors
+    /// The error, where it does not pass by itself or we are asked to stop; `Fenced` when another instance holds the
+    /// slot.
+    pub fn weather(&mut self, error: PortError) -> Result<()> {
+        match error.kind {
+            ErrorKind::Fenced => self.regain(&error),
+            ErrorKind::Transient => {
+                tracing::warn!(%error, "the log is away: trying again");
+                self.abort_or_reclaim()?;
+                let stop = self.slot.context().stop.clone();
+                Backoff::default().wait(&stop, error)
+            }
+            _ => Err(error),
         }
     }
 
@@ -457,6 +501,23 @@ impl Publisher {
 /// What was read beside the events of a file.
 fn summary_of(outcome: &Outcome) -> Option<&FileSummary> {
     if let Outcome::Events { file, .. } = outcome { Some(file) } else { None }
+}
+
+/// A file that was made ready under an older configuration, to be looked at anew under this one. `None`: its feed is
+/// gone, and the file stays where it is.
+#[must_use]
+pub fn adopt(mut file: Prepared, plans: &Plans) -> Option<Prepared> {
+    let Some(plan) = plans.get(file.plan.id()) else {
+        tracing::warn!(feed = file.plan.id(), path = %file.entry.path, "not published: its feed is not configured any more");
+        return None;
+    };
+    if !Arc::ptr_eq(plan, &file.plan) {
+        file.plan = Arc::clone(plan);
+        if matches!(file.outcome, Outcome::Events { .. }) {
+            file.outcome = Outcome::Unexamined;
+        }
+    }
+    Some(file)
 }
 
 /// One place for each file of the group: the entries that were written, in order, and none where nothing was.

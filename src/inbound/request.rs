@@ -28,37 +28,79 @@ impl Publisher {
     /// As for [`Publisher::publish`].
     pub fn serve(&mut self, request: &Request, plans: &Plans) -> Result<()> {
         let done = match &request.action {
-            RequestAction::Ingest { feed, entry, sha256 } => self.ingest(request, plans, feed, entry, *sha256)?,
+            RequestAction::Ingest { .. } => {
+                self.ingest_all(std::slice::from_ref(request), plans)?;
+                Ok(())
+            }
             RequestAction::Retry { feed, key, sha256, as_correction } => {
                 self.retry(request, plans, feed, key, *sha256, *as_correction)?
             }
             RequestAction::Discard { feed, key, sha256, reason } => {
                 self.discard(request, feed, key, *sha256, reason)?
             }
+            RequestAction::Notice => {
+                self.end_request(&request.id)?;
+                Ok(())
+            }
+            // Whoever runs the feeds does it: it takes a share.
+            RequestAction::Baseline { feed, .. } => Err(format!("nobody here can give {feed} a baseline")),
             RequestAction::Purge { feed, older_than_s } => {
                 self.purge_on_request(request, feed.as_ref(), *older_than_s)?
             }
         };
         if let Err(why) = done {
-            tracing::error!(request = %request.id, "a request cannot be done: {why}");
-            self.slot.begin()?;
-            self.send_request_end(&request.id)?;
-            self.commit()?;
+            self.refuse_request(&request.id, &why)?;
         }
         Ok(())
     }
 
-    fn ingest(
-        &mut self,
+    /// Ends a request that cannot be done, with a line in the log.
+    ///
+    /// # Errors
+    /// Of the log.
+    pub fn refuse_request(&mut self, id: &str, why: &str) -> Result<()> {
+        tracing::error!(request = %id, "a request cannot be done: {why}");
+        self.end_request(id)
+    }
+
+    /// Ends a request that was done.
+    ///
+    /// # Errors
+    /// Of the log.
+    pub fn end_request(&mut self, id: &str) -> Result<()> {
+        self.slot.begin()?;
+        self.send_request_end(id)?;
+        self.commit()
+    }
+
+    /// Publishes files that are asked for one after the other; each request ends in the transaction of its file.
+    ///
+    /// # Errors
+    /// As for [`Publisher::publish`].
+    pub fn ingest_all(&mut self, requests: &[Request], plans: &Plans) -> Result<()> {
+        let mut files = Vec::new();
+        for request in requests {
+            let RequestAction::Ingest { feed, entry, sha256 } = &request.action else { continue };
+            match self.ingested(request, plans, feed, entry, *sha256) {
+                Ok(file) => files.push(file),
+                Err(why) => self.refuse_request(&request.id, &why)?,
+            }
+        }
+        self.publish(files)
+    }
+
+    /// A file that is asked for.
+    fn ingested(
+        &self,
         request: &Request,
         plans: &Plans,
         feed: &str,
         entry: &EntryFacts,
         hash: ContentHash,
-    ) -> Result<std::result::Result<(), String>> {
-        let Some(plan) = plans.get(feed) else { return Ok(Err(format!("there is no feed `{feed}`"))) };
+    ) -> std::result::Result<Prepared, String> {
+        let Some(plan) = plans.get(feed) else { return Err(format!("there is no feed `{feed}`")) };
         if !self.store.contains(hash) {
-            return Ok(Err(format!("the bytes of `{}` are not in the store", entry.path)));
+            return Err(format!("the bytes of `{}` are not in the store", entry.path));
         }
         let name = EntryPath::parse(&entry.path);
         let said = match name.map(|name| plan.selection.classify(name.file_name())) {
@@ -73,8 +115,7 @@ impl Publisher {
         };
         let asked = Asked { id: request.id.clone(), as_correction: false };
         let outcome = fault.map_or(Outcome::Unexamined, Outcome::Reject);
-        self.publish(vec![stored(plan, identity, entry.clone(), self.store.lease(hash), outcome, Some(asked))])?;
-        Ok(Ok(()))
+        Ok(stored(plan, identity, entry.clone(), self.store.lease(hash), outcome, Some(asked)))
     }
 
     fn retry(
@@ -121,10 +162,10 @@ impl Publisher {
             ledger.drops(feed, key).into_iter().find(|entry| entry.sha256 == hash && entry.state.is_open()).cloned()
         };
         let Some(mut entry) = known else { return Ok(Err(format!("`{key}` of {feed} is not open"))) };
-        if matches!(entry.state, DropState::Abandoned { .. }) {
-            return Ok(Err(format!("some events of `{key}` are published: it cannot be discarded")));
-        }
-        if entry.sha256.is_some() {
+        if let DropState::Abandoned { closed, .. } = &mut entry.state {
+            // Its events stay where they are, and the ledger goes on saying so.
+            *closed = Some(reason.to_owned());
+        } else if entry.sha256.is_some() {
             entry.state = DropState::Discarded { reason: reason.to_owned() };
         } else {
             // The record of a vanished entry goes by its state: a discarded one would stand beside it.

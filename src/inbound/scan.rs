@@ -115,6 +115,19 @@ impl Scanner {
         &self.share
     }
 
+    /// Goes on under another configuration, which lists and settles as the one before did.
+    pub fn reconfigure(
+        &mut self,
+        plan: Arc<FeedPlan>,
+        store: Arc<Store>,
+        context: Context,
+        memory_bytes: u64,
+        limits: HoldLimits,
+    ) {
+        (self.plan, self.store, self.context) = (plan, store, context);
+        (self.memory_bytes, self.limits) = (memory_bytes, limits);
+    }
+
     /// Goes on with the share opened anew: what was seen before it went away is still known, so that an entry that did
     /// not come back with it is missed.
     pub fn renew_share(&mut self, share: Arc<dyn Share>) {
@@ -127,11 +140,12 @@ impl Scanner {
         ListRequest { recursive: self.plan.settings.recursive }
     }
 
-    /// One pass: list, settle, take what is complete, examine it, hand it over.
+    /// One pass: list, settle, take what is complete, examine it, hand it over. `may_go_on` is asked before each entry
+    /// that is taken.
     ///
     /// # Errors
     /// Of the share, the store, and of `emit`.
-    pub fn pass(&mut self, emit: &mut Emit<'_>) -> Result<Pass> {
+    pub fn pass(&mut self, may_go_on: &dyn Fn() -> bool, emit: &mut Emit<'_>) -> Result<Pass> {
         let listing = self.share.list(self.list_request())?;
         self.land();
         for skipped in &listing.skipped {
@@ -161,7 +175,7 @@ impl Scanner {
             self.vanished(path, emit)?;
         }
         self.look_at_handles(emit)?;
-        self.take_settled(&facts, emit)?;
+        self.take_settled(&facts, may_go_on, emit)?;
         let pass = self.sum_up();
         tracing::trace!(feed = self.plan.id(), settling = pass.settling, waiting = pass.waiting.len(), "looked");
         Ok(pass)

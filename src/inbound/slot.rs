@@ -132,6 +132,15 @@ impl Slot {
         self.number
     }
 
+    /// Goes on under another configuration of the same bridge.
+    pub fn reconfigure(&mut self, context: Context) {
+        let before = std::mem::replace(&mut self.context, context);
+        if !Arc::ptr_eq(&before.arrivals, &self.context.arrivals) {
+            let now = self.context.clock.now();
+            self.context.arrivals.go_on_from(&before.arrivals, &self.context.ledger(), now);
+        }
+    }
+
     /// The writer.
     pub fn writer(&mut self) -> &mut dyn Writer {
         &mut *self.writer
@@ -401,6 +410,11 @@ pub fn random_id() -> String {
 /// Host and process, for people.
 #[must_use]
 pub fn holder() -> String {
-    let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
-    format!("{host} (process {})", std::process::id())
+    format!("{} (process {})", host(), std::process::id())
+}
+
+/// This machine's name.
+#[must_use]
+pub fn host() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
 }

@@ -40,6 +40,7 @@ impl Tally {
             DropState::Quarantined { .. } => self.quarantined += 1,
             DropState::Held { .. } => self.held += 1,
             DropState::Vanished => self.vanished += 1,
+            DropState::Abandoned { closed: Some(_), .. } => self.discarded += 1,
             DropState::Abandoned { .. } => self.abandoned += 1,
             DropState::Discarded { .. } => self.discarded += 1,
             DropState::Baseline | DropState::Publishing { .. } => {}

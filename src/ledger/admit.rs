@@ -182,7 +182,7 @@ mod tests {
         let first = Admission::Publish { revision: 1, supersedes: None };
         let correction = Admission::Publish { revision: 3, supersedes: Some(ContentHash::of(b"x")) };
         let held = Admission::Hold { reason: String::new() };
-        let abandoned = || DropState::Abandoned { through: 1, reason: String::new(), ranges: Vec::new() };
+        let abandoned = || DropState::Abandoned { through: 1, reason: String::new(), ranges: Vec::new(), closed: None };
         let discarded = || DropState::Discarded { reason: String::new() };
         let (same, other) = (Some(b"abc".as_slice()), Some(b"x".as_slice()));
         let cases: Vec<(&str, Vec<LedgerEntry>, i64, Corrections, Admission)> = vec![

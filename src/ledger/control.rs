@@ -1,4 +1,5 @@
-//! What is said in the control topic: the genesis, baselines of feeds, claims of slots, and requests of commands.
+//! What is said in the control topic: the genesis, baselines of feeds, which of them are
+//! paused, claims of slots, and requests of commands.
 
 use serde::{Deserialize, Serialize};
 
@@ -44,6 +45,33 @@ impl Baseline {
     #[must_use]
     pub fn record_key(feed: &str) -> String {
         format!("baseline/{feed}")
+    }
+}
+
+/// A person switched a feed off or on: `feed pause`, `feed resume`. The newest record of a feed holds, through restarts
+/// and takeovers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FeedSwitch {
+    /// Version of this format.
+    pub format: u32,
+    /// The feed's id.
+    pub feed: String,
+    /// It neither lists nor takes.
+    pub paused: bool,
+    /// Why, as the person said it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Who: user and host.
+    pub by: String,
+    /// When.
+    pub switched_at: Moment,
+}
+
+impl FeedSwitch {
+    /// The record's key.
+    #[must_use]
+    pub fn record_key(feed: &str) -> String {
+        format!("feed/{feed}")
     }
 }
 
@@ -132,6 +160,15 @@ pub enum RequestAction {
         sha256: Option<ContentHash>,
         /// Why.
         reason: String,
+    },
+    /// Nothing but to be noticed: its end says that the holder has read everything that was said before it.
+    Notice,
+    /// Give a feed its baseline.
+    Baseline {
+        /// The feed.
+        feed: String,
+        /// `take`, `skip`, `from 2026-01-31`: as [`Baseline::policy`].
+        policy: String,
     },
     /// Remove from the store what nothing needs any more.
     Purge {

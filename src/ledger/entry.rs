@@ -152,6 +152,9 @@ pub enum DropState {
         reason: String,
         /// Where the events are.
         ranges: Vec<EventRange>,
+        /// A person has seen to it: nothing is to be done any more, and this is why.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        closed: Option<String>,
     },
 }
 
@@ -181,7 +184,10 @@ impl DropState {
     /// A person has something to do.
     #[must_use]
     pub const fn is_open(&self) -> bool {
-        matches!(self, Self::Quarantined { .. } | Self::Held { .. } | Self::Vanished | Self::Abandoned { .. })
+        matches!(
+            self,
+            Self::Quarantined { .. } | Self::Held { .. } | Self::Vanished | Self::Abandoned { closed: None, .. }
+        )
     }
 
     /// Some of its events may be visible, or stand for being so (a baseline).

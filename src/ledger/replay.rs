@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 
 use crate::arrivals::Journal;
 
-use super::control::{Baseline, Claim, FORMAT, GENESIS_KEY, Genesis, Request};
+use super::control::{Baseline, Claim, FORMAT, FeedSwitch, GENESIS_KEY, Genesis, Request};
 use super::entry::LedgerEntry;
 use super::index::LedgerIndex;
 use super::topics::{REQUEST_PARTITION, Topics};
@@ -27,6 +27,8 @@ pub struct ControlState {
     pub genesis: Option<Genesis>,
     /// Feeds that have their baseline.
     pub baselines: BTreeMap<String, Baseline>,
+    /// The newest switch of each feed that was ever paused.
+    pub switches: BTreeMap<String, FeedSwitch>,
     /// The newest claim of each slot.
     pub claims: BTreeMap<u32, Claim>,
     /// Journals of feeds that expect files.
@@ -142,6 +144,9 @@ pub fn apply_control(state: &mut ControlState, topic: &str, record: &FetchedReco
         }
         (Some(value), Some(("arrivals", feed))) => {
             state.arrivals.insert(feed.to_owned(), decode(topic, record, value)?);
+        }
+        (Some(value), Some(("feed", feed))) => {
+            state.switches.insert(feed.to_owned(), decode(topic, record, value)?);
         }
         (Some(value), Some(("slot", _))) => {
             let claim: Claim = decode(topic, record, value)?;

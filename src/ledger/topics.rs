@@ -12,6 +12,20 @@ pub const SLOTS: u32 = 1;
 /// The partition of the control topic in which commands leave requests; before it stands one for each slot's claims.
 pub const REQUEST_PARTITION: u32 = SLOTS;
 
+/// An event type's topic.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct EventTopic {
+    name: String,
+    partitions: u32,
+    retention_ms: Option<i64>,
+}
+
+impl EventTopic {
+    fn new(event: &EventSettings) -> Self {
+        Self { name: event.topic.clone(), partitions: event.partitions, retention_ms: event.retention_ms }
+    }
+}
+
 /// Names of the bridge's own topics, and the event topics by type.
 #[derive(Clone, Debug)]
 pub struct Topics {
@@ -25,7 +39,7 @@ pub struct Topics {
     pub arrivals: String,
     /// Genesis, claims of slots, requests of commands; compacted.
     pub control: String,
-    events: BTreeMap<String, (String, u32)>,
+    events: BTreeMap<String, EventTopic>,
     replication: Option<u16>,
 }
 
@@ -44,10 +58,7 @@ impl Topics {
             rejects: own("rejects"),
             arrivals: own("arrivals"),
             control: own("control"),
-            events: events
-                .iter()
-                .map(|(name, event)| (name.clone(), (event.topic.clone(), event.partitions)))
-                .collect(),
+            events: events.iter().map(|(name, event)| (name.clone(), EventTopic::new(event))).collect(),
             replication: topics.replication,
         }
     }
@@ -55,12 +66,12 @@ impl Topics {
     /// The topic of an event type.
     #[must_use]
     pub fn event(&self, event_type: &str) -> Option<&str> {
-        self.events.get(event_type).map(|(topic, _)| topic.as_str())
+        self.events.get(event_type).map(|topic| topic.name.as_str())
     }
 
     /// Event types and their topics.
     pub fn events(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.events.iter().map(|(name, (topic, _))| (name.as_str(), topic.as_str()))
+        self.events.iter().map(|(name, topic)| (name.as_str(), topic.name.as_str()))
     }
 
     /// Every topic as the bridge wants it.
@@ -83,8 +94,12 @@ impl Topics {
         ];
         let mut events: Vec<_> = self.events.values().collect();
         events.sort();
-        events.dedup_by(|one, other| one.0 == other.0);
-        specs.extend(events.into_iter().map(|(topic, partitions)| spec(topic, *partitions, Cleanup::Delete, &[])));
+        events.dedup_by(|one, other| one.name == other.name);
+        specs.extend(events.into_iter().map(|topic| {
+            let retention = topic.retention_ms.map(|time| time.to_string());
+            let properties: Vec<_> = retention.iter().map(|time| ("retention.ms", time.as_str())).collect();
+            spec(&topic.name, topic.partitions, Cleanup::Delete, &properties)
+        }));
         specs
     }
 }

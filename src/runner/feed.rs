@@ -3,16 +3,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use dropbridge_port::{ErrorKind, PortError, Result, Share, Wake, Watch};
+use dropbridge_port::{ErrorKind, PortError, Share, Wake, Watch};
 use serde::Serialize;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{Semaphore, TryAcquireError, mpsc};
 
+use super::attendance::Attendance;
 use crate::capture::Store;
 use crate::health::{FeedFiles, Pulse};
 use crate::inbound::plan::FeedPlan;
 use crate::inbound::prepare::{HoldLimits, Prepared, Ticket};
 use crate::inbound::scan::{Pass, Scanner};
+use crate::ledger::control::FeedSwitch;
 use crate::metrics::FeedState;
 use crate::stop::{Backoff, Stop, stopped};
 use crate::wiring::Bridge;
@@ -23,6 +25,8 @@ pub(super) const LOOK_UP: Duration = Duration::from_millis(250);
 /// How often a feed that could not be looked after is tried again when waiting is no cure.
 const PAUSED_RETRY: Duration = Duration::from_secs(30);
 
+type Result<T, E = PortError> = std::result::Result<T, E>;
+
 /// How a feed ended.
 #[derive(Clone, Debug, Serialize)]
 pub struct FeedReport {
@@ -30,9 +34,18 @@ pub struct FeedReport {
     pub feed: String,
     /// Entries that wait for something, and for what.
     pub waiting: Vec<(String, &'static str)>,
+    /// By whom it is paused, so that nobody looked at it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub paused: Option<String>,
     /// Why it could not be looked after.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+}
+
+/// How a feed's thread ended, and what it knows of its inbox.
+pub(super) struct WorkerEnd {
+    pub(super) report: FeedReport,
+    pub(super) attended: Option<Attended>,
 }
 
 /// Looks after one feed on a thread of its own.
@@ -42,35 +55,53 @@ pub(super) struct Worker {
     pub(super) store: Arc<Store>,
     pub(super) sender: mpsc::Sender<Prepared>,
     pub(super) budget: Arc<Semaphore>,
-    /// Raised when this holding of the slot is over.
-    pub(super) round: Stop,
+    /// Raised when there is a newer configuration: what was taken is still handed over.
+    pub(super) superseded: Stop,
+    /// Raised when nobody publishes any more.
+    pub(super) over: Stop,
     /// Held by each of this feed's files that are on their way.
     pub(super) outstanding: Arc<()>,
     pub(super) limits: HoldLimits,
     pub(super) pulse: Pulse,
-    pub(super) has_baseline: bool,
+    pub(super) attendance: Attendance,
     pub(super) until_idle: bool,
 }
 
 impl Worker {
-    /// Works until idle, stopped, or the slot is lost.
-    pub(super) fn run(self) -> FeedReport {
-        let mut report = FeedReport { feed: self.plan.id().to_owned(), waiting: Vec::new(), error: None };
-        if !self.has_baseline {
-            let message = "it has no baseline: what is in its inbox would all be published. \
-                           Run `dropbridge init --baseline skip|take|from=DATE`";
-            tracing::error!(feed = self.plan.id(), "paused: {message}");
-            self.tell(FeedState::Stopped, Some(message));
-            report.error = Some(message.to_owned());
-            return report;
+    /// Works until idle, stopped, superseded, or the slot is lost. `known` is what an earlier thread of this feed has
+    /// left.
+    pub(super) fn run(self, known: Option<Attended>) -> WorkerEnd {
+        let feed = self.plan.id().to_owned();
+        let mut report = FeedReport { feed, waiting: Vec::new(), paused: None, error: None };
+        let mut attended = known.and_then(|known| known.under(&self));
+        if let Err(error) = self.wait_for_baseline() {
+            report.error = Some(error);
+            return WorkerEnd { report, attended };
         }
-        if let Err(error) = self.look_after(&mut report)
-            && !self.ending()
-        {
+        if let Err(error) = self.look_after(&mut report, &mut attended) {
             self.tell(FeedState::Stopped, Some(&error.to_string()));
             report.error = Some(error.to_string());
         }
-        report
+        WorkerEnd { report, attended }
+    }
+
+    /// Without a baseline, everything in the inbox would be published.
+    fn wait_for_baseline(&self) -> Result<(), String> {
+        if self.attendance.has_baseline(self.plan.id()) {
+            return Ok(());
+        }
+        let message = "it has no baseline: what is in its inbox would all be published. \
+                       Run `dropbridge init --baseline skip|take|from=DATE`";
+        tracing::error!(feed = self.plan.id(), "paused: {message}");
+        self.tell(FeedState::Stopped, Some(message));
+        while !self.until_idle && !self.ending() {
+            if self.attendance.has_baseline(self.plan.id()) {
+                return Ok(());
+            }
+            self.pulse.beat();
+            let _raised = self.over.wait(LOOK_UP);
+        }
+        Err(message.to_owned())
     }
 
     fn tell(&self, state: FeedState, reason: Option<&str>) {
@@ -84,15 +115,27 @@ impl Worker {
     }
 
     fn ending(&self) -> bool {
-        self.round.is_raised() || self.bridge.context.stop.is_raised()
+        self.over.is_raised() || self.superseded.is_raised() || self.bridge.context.stop.is_raised()
     }
 
-    fn look_after(&self, report: &mut FeedReport) -> anyhow::Result<()> {
+    fn may_go_on(&self) -> bool {
+        !self.ending() && self.attendance.paused(self.plan.id()).is_none()
+    }
+
+    fn look_after(&self, report: &mut FeedReport, attended: &mut Option<Attended>) -> Result<()> {
         let mut trouble = Trouble::default();
-        let mut attended: Option<Attended> = None;
         while !self.ending() {
             self.pulse.beat();
-            match self.attend(&mut attended) {
+            if let Some(switch) = self.attendance.paused(self.plan.id()) {
+                if self.until_idle {
+                    report.paused = Some(said(&switch));
+                    return Ok(());
+                }
+                self.tell(FeedState::Paused, Some(&said(&switch)));
+                self.sleep(LOOK_UP);
+                continue;
+            }
+            match self.attend(attended) {
                 Ok(pass) => {
                     trouble.over(self.plan.id());
                     self.tell(FeedState::Ok, None);
@@ -104,15 +147,15 @@ impl Worker {
                     }
                     self.wait(attended.as_mut(), &pass);
                 }
+                // Nobody takes what it has: that is no trouble of its own.
+                Err(_) if self.ending() => return Ok(()),
                 Err(error) if self.until_idle || !is_survivable(&error) => {
-                    if !self.ending() {
-                        tracing::error!(feed = self.plan.id(), %error, "the feed stops");
-                    }
-                    return Err(error.into());
+                    tracing::error!(feed = self.plan.id(), %error, "the feed stops");
+                    return Err(error);
                 }
                 Err(error) => {
                     // A share that was away may come back as another: open it anew.
-                    if let Some(attended) = &mut attended {
+                    if let Some(attended) = attended.as_mut() {
                         attended.is_stale = true;
                     }
                     self.tell(FeedState::Paused, Some(&error.to_string()));
@@ -133,7 +176,7 @@ impl Worker {
             attended.renew(self)?;
         }
         let at = self.bridge.context.clock.now();
-        let pass = attended.scanner.pass(&mut |prepared| self.emit(prepared))?;
+        let pass = attended.scanner.pass(&|| self.may_go_on(), &mut |prepared| self.emit(prepared))?;
         self.bridge.context.arrivals.looked(self.plan.id(), attended.scanner.look(at));
         Ok(pass)
     }
@@ -141,7 +184,7 @@ impl Worker {
     /// Hands a file to the publisher; waits while too much is on its way.
     fn emit(&self, mut prepared: Prepared) -> Result<()> {
         self.pulse.beat();
-        let weight = u32::try_from(prepared.weight().min(super::BUDGET_BYTES)).unwrap_or(u32::MAX);
+        let weight = u32::try_from(prepared.weight().min(super::holding::BUDGET_BYTES)).unwrap_or(u32::MAX);
         loop {
             match Arc::clone(&self.budget).try_acquire_many_owned(weight) {
                 Ok(permit) => {
@@ -166,7 +209,7 @@ impl Worker {
 
     fn pause_while_full(&self) -> Result<()> {
         self.pulse.beat();
-        if self.round.wait(Duration::from_millis(5)) || self.bridge.context.stop.is_raised() {
+        if self.over.wait(Duration::from_millis(5)) || self.bridge.context.stop.is_raised() {
             return Err(stopped("publish"));
         }
         Ok(())
@@ -176,7 +219,7 @@ impl Worker {
     fn wait(&self, attended: Option<&mut Attended>, pass: &Pass) {
         if self.until_idle && pass.in_flight > 0 {
             while Arc::strong_count(&self.outstanding) > 1 && !self.ending() {
-                let _raised = self.round.wait(Duration::from_millis(2));
+                let _raised = self.over.wait(Duration::from_millis(2));
             }
             return;
         }
@@ -214,7 +257,7 @@ impl Worker {
         while !self.ending() {
             self.pulse.beat();
             let left = until.saturating_sub(clock.elapsed());
-            if left.is_zero() || self.round.wait(left.min(LOOK_UP)) {
+            if left.is_zero() || self.over.wait(left.min(LOOK_UP)) {
                 return;
             }
         }
@@ -222,8 +265,10 @@ impl Worker {
 }
 
 /// A feed's scanner and its wake-ups. The outer `None`: this share has none; the inner: they were lost.
-struct Attended {
+pub(super) struct Attended {
     scanner: Scanner,
+    /// What has to stay as it is for this to be of use under another configuration.
+    basis: String,
     watch: Option<Option<Box<dyn Watch>>>,
     /// The share was away: it has to be opened anew.
     is_stale: bool,
@@ -231,9 +276,31 @@ struct Attended {
 
 impl Attended {
     fn new(worker: &Worker) -> Result<Self> {
-        let scanner = super::scanner(worker, open_share(worker)?);
+        let scanner = Scanner::new(
+            Arc::clone(&worker.plan),
+            open_share(worker)?,
+            Arc::clone(&worker.store),
+            worker.bridge.context.clone(),
+            worker.bridge.settings.transaction.memory_capture_bytes,
+            worker.limits,
+        );
         let watch = watch(worker, &scanner);
-        Ok(Self { scanner, watch, is_stale: false })
+        Ok(Self { scanner, basis: basis(worker), watch, is_stale: false })
+    }
+
+    /// The same under another configuration. `None` where another place is listed, or it settles by another rule.
+    fn under(mut self, worker: &Worker) -> Option<Self> {
+        if self.basis != basis(worker) {
+            return None;
+        }
+        self.scanner.reconfigure(
+            Arc::clone(&worker.plan),
+            Arc::clone(&worker.store),
+            worker.bridge.context.clone(),
+            worker.bridge.settings.transaction.memory_capture_bytes,
+            worker.limits,
+        );
+        Some(self)
     }
 
     /// Opens the share anew and keeps what is known of its entries.
@@ -243,6 +310,20 @@ impl Attended {
         self.is_stale = false;
         Ok(())
     }
+}
+
+/// Who paused a feed, and why.
+fn said(switch: &FeedSwitch) -> String {
+    let reason = switch.reason.as_deref().map(|reason| format!(": {reason}")).unwrap_or_default();
+    format!("by {}{reason}", switch.by)
+}
+
+/// Everything by which entries are listed and settled.
+fn basis(worker: &Worker) -> String {
+    let feed = &worker.plan.settings;
+    let share = worker.bridge.settings.shares.get(&feed.share);
+    let names = (&feed.include, &feed.exclude, &feed.ready);
+    format!("{share:?} {:?} {:?} {names:?}", feed.inbox, feed.recursive)
 }
 
 fn open_share(worker: &Worker) -> Result<Arc<dyn Share>> {

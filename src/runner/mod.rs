@@ -3,40 +3,36 @@
 //! Feeds list, settle, take and examine; what is fine goes through a bounded channel to the publisher, which holds the
 //! slot. The memory that files on their way may take is a budget: a feed that is faster than the log waits.
 
+mod attendance;
+mod ends;
 mod feed;
 mod genesis;
+mod holding;
 mod publisher;
 mod relay;
+mod reload;
 mod set_up;
 mod standby;
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use dropbridge_port::{ErrorKind, PortError, Share};
+use dropbridge_port::{ErrorKind, PortError};
 use serde::Serialize;
-use tokio::sync::{Semaphore, mpsc};
 
 use crate::health::SlotStanding;
-use crate::inbound::keeping::KeepRules;
-use crate::inbound::prepare::{HoldLimits, Prepared};
-use crate::inbound::publish::Publisher;
-use crate::inbound::scan::Scanner;
-use crate::inbound::slot::Slot;
 use crate::inbound::tally::Tally;
 use crate::relay::facts::RelayFacts;
-use crate::stop::Backoff;
+use crate::stop::{Backoff, Stop};
 use crate::wiring::Bridge;
 
 pub use feed::FeedReport;
 pub use genesis::{initialise, read_witness, write_witness};
 pub use relay::Relays;
+pub use reload::Hangups;
 pub use set_up::{BaselineOutcome, give_baselines, set_up, without_baseline};
 
-/// Bytes of files and events that may be on their way at once.
-const BUDGET_BYTES: usize = 24 << 20;
-
-/// Files that may be on their way at once.
-const CHANNEL_FILES: usize = 1024;
+use reload::Configured;
 
 /// How to run.
 #[derive(Clone, Copy, Debug, Default)]
@@ -45,6 +41,8 @@ pub struct RunOptions {
     pub until_idle: bool,
     /// Wait until the slot's holder falls silent.
     pub standby: bool,
+    /// Look after no feed: do what commands ask for, until asked to stop.
+    pub without_feeds: bool,
     /// Do what commands asked for, and end.
     pub requests_only: bool,
 }
@@ -67,7 +65,7 @@ impl RunSummary {
     pub fn has_findings(&self) -> bool {
         let tally = &self.tally;
         tally.quarantined + tally.held + tally.vanished + tally.abandoned > 0
-            || self.feeds.iter().any(|feed| !feed.waiting.is_empty())
+            || self.feeds.iter().any(|feed| !feed.waiting.is_empty() || feed.paused.is_some())
             || self.relays.iter().any(RelayFacts::has_findings)
     }
 
@@ -83,13 +81,32 @@ impl RunSummary {
 /// # Errors
 /// `Fenced` when another instance holds the slot and we may not stand by; whatever the log answers for good.
 pub async fn run(bridge: Arc<Bridge>, options: RunOptions) -> anyhow::Result<RunSummary> {
+    run_obeying(bridge, options, None).await
+}
+
+/// The same, and reads the configuration again when that is asked for.
+///
+/// # Errors
+/// As for [`run`].
+pub async fn run_obeying(
+    bridge: Arc<Bridge>,
+    options: RunOptions,
+    hangups: Option<Hangups>,
+) -> anyhow::Result<RunSummary> {
     allow_open_files();
     let stop = bridge.context.stop.clone();
-    let signals = tokio::spawn(stop_on_signals(stop.clone()));
     let health = Arc::clone(&bridge.context.health);
-    let summary = tokio::task::spawn_blocking(move || hold_and_stand_by(&bridge, options)).await?;
+    let configured = Arc::new(Configured::new(bridge));
+    let obeying = hangups.map(|hangups| tokio::spawn(hangups.obey(Arc::clone(&configured))));
+    let work = tokio::task::spawn_blocking(move || hold_and_stand_by(&configured, options));
+    let summary = tokio::select! {
+        ended = work => ended?,
+        () = overdue(stop) => Ok(RunSummary::default()),
+    };
+    if let Some(obeying) = obeying {
+        obeying.abort();
+    }
     health.set_slot(SlotStanding::Ended);
-    signals.abort();
     summary
 }
 
@@ -102,41 +119,53 @@ fn allow_open_files() {
     }
 }
 
-async fn stop_on_signals(stop: crate::stop::Stop) {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
-    else {
+/// How long the process may take to leave when it is asked to: within the ten seconds that Docker gives it.
+const LEAVE_WITHIN: Duration = Duration::from_secs(8);
+
+/// Ends when the process was asked to stop and has not done so in time.
+async fn overdue(stop: Stop) {
+    if stop_on_signals(&stop).await.is_none() {
         tracing::error!("signals cannot be listened to: only SIGKILL will end this process");
-        return;
-    };
+        return std::future::pending().await;
+    }
+    tokio::time::sleep(LEAVE_WITHIN).await;
+    tracing::warn!(
+        "log or share have not answered for {} s: leaving without giving the slot up. What is not committed is \
+         published at the next start",
+        LEAVE_WITHIN.as_secs()
+    );
+}
+
+async fn stop_on_signals(stop: &Stop) -> Option<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate()).ok()?, signal(SignalKind::interrupt()).ok()?);
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
     }
     tracing::info!("asked to stop: finishing what is open");
     stop.raise();
+    Some(())
 }
 
 /// Holds the slot; when another instance takes it, stands by until that falls silent.
-fn hold_and_stand_by(bridge: &Arc<Bridge>, options: RunOptions) -> anyhow::Result<RunSummary> {
+fn hold_and_stand_by(configured: &Configured, options: RunOptions) -> anyhow::Result<RunSummary> {
     let mut standing_by = options.standby;
-    let serves = !options.until_idle && !options.requests_only;
-    let stop = bridge.context.stop.clone();
+    let serves = !options.until_idle && !options.requests_only && !options.without_feeds;
+    let stop = configured.newest().0.context.stop.clone();
     let mut backoff = Backoff::default();
     let mut relays = None;
     loop {
         if standing_by {
             // Whoever has the slot relays.
             drop(relays.take());
-            if standby::wait_for_silence(bridge)? == standby::Waited::Stopped {
+            if standby::wait_for_silence(&configured.newest().0)? == standby::Waited::Stopped {
                 return Ok(RunSummary::default());
             }
         }
-        if relays.is_none() && !options.requests_only {
-            relays = Some(Relays::start(bridge, options.until_idle)?);
-        }
-        bridge.context.health.set_slot(SlotStanding::Starting);
-        match hold(bridge, options) {
+        Relays::follow(&mut relays, &configured.newest().0, options)?;
+        configured.newest().0.context.health.set_slot(SlotStanding::Starting);
+        match holding::hold(configured, options, &mut relays) {
             Err(error) if kind_of(&error) == Some(ErrorKind::Fenced) && serves => {
                 tracing::error!(%error, "gave the slot up; standing by");
                 standing_by = true;
@@ -146,7 +175,8 @@ fn hold_and_stand_by(bridge: &Arc<Bridge>, options: RunOptions) -> anyhow::Resul
                 if stop.is_raised() {
                     return Ok(RunSummary::default());
                 }
-                bridge.context.health.log_failed(ErrorKind::Transient.as_str(), &error.to_string(), true);
+                let context = configured.newest().0.context.clone();
+                context.health.log_failed(ErrorKind::Transient.as_str(), &error.to_string(), true);
                 tracing::error!(%error, "cannot go on for now: trying again");
                 if stop.wait(backoff.pause()) {
                     return Ok(RunSummary::default());
@@ -163,77 +193,4 @@ fn hold_and_stand_by(bridge: &Arc<Bridge>, options: RunOptions) -> anyhow::Resul
 
 fn kind_of(error: &anyhow::Error) -> Option<ErrorKind> {
     error.downcast_ref::<PortError>().map(|error| error.kind)
-}
-
-/// Takes the slot and works until done, stopped or fenced.
-fn hold(bridge: &Arc<Bridge>, options: RunOptions) -> anyhow::Result<RunSummary> {
-    let context = bridge.context.clone();
-    let store = bridge.store()?;
-    let witness = read_witness(&bridge.settings.state)?;
-    let (slot, control) = Slot::take(context.clone(), 0, witness.as_deref())?;
-    if let (None, Some(genesis)) = (&witness, &control.genesis) {
-        write_witness(&bridge.settings.state, &genesis.id)?;
-    }
-    let sizes = bridge.settings.transaction;
-    let mut publisher = Publisher::new(slot, Arc::clone(&store), sizes, KeepRules::new(&bridge.settings));
-    publisher.clear_up(&control.requests)?;
-    let limits = publisher.hold_limits();
-    if options.requests_only {
-        return Ok(RunSummary {
-            tally: publisher::serve_requests(publisher, bridge, &control)?,
-            ..RunSummary::default()
-        });
-    }
-    context.health.set_census(context.ledger().census());
-    context.health.set_slot(SlotStanding::Held);
-    tracing::info!(
-        log = context.log.address(),
-        feeds = bridge.feeds.len(),
-        drops = context.ledger().all().len(),
-        "holding the slot"
-    );
-    publisher.ask_inboxes_for_missing();
-    let (sender, receiver) = mpsc::channel::<Prepared>(CHANNEL_FILES);
-    let budget = Arc::new(Semaphore::new(BUDGET_BYTES));
-    context.health.set_budget(&budget, BUDGET_BYTES);
-    let round = crate::stop::Stop::new();
-    let mut workers = Vec::new();
-    for plan in &bridge.feeds {
-        let worker = feed::Worker {
-            plan: Arc::clone(plan),
-            bridge: Arc::clone(bridge),
-            store: Arc::clone(&store),
-            sender: sender.clone(),
-            budget: Arc::clone(&budget),
-            round: round.clone(),
-            outstanding: Arc::new(()),
-            limits: HoldLimits { events: limits.events, bytes: limits.bytes },
-            pulse: context.health.feed_pulse(plan.id()),
-            has_baseline: control.baselines.contains_key(plan.id()),
-            until_idle: options.until_idle,
-        };
-        let name = format!("feed {}", plan.id());
-        workers.push(std::thread::Builder::new().name(name).spawn(move || worker.run())?);
-    }
-    drop(sender);
-    let published = publisher::publish_all(publisher, receiver, bridge, &control, &workers, options.until_idle);
-    // Whatever ended the publisher ends the feeds.
-    round.raise();
-    let feeds = workers
-        .into_iter()
-        .map(|worker| worker.join().map_err(|_| anyhow::anyhow!("a feed's thread panicked: this is a bug")))
-        .collect::<anyhow::Result<Vec<FeedReport>>>()?;
-    Ok(RunSummary { tally: published?, feeds, relays: Vec::new() })
-}
-
-/// A scanner over a feed's share.
-fn scanner(worker: &feed::Worker, share: Arc<dyn Share>) -> Scanner {
-    Scanner::new(
-        Arc::clone(&worker.plan),
-        share,
-        Arc::clone(&worker.store),
-        worker.bridge.context.clone(),
-        worker.bridge.settings.transaction.memory_capture_bytes,
-        worker.limits,
-    )
 }

@@ -1,108 +1,69 @@
 //! The publisher's thread: files of all feeds, requests of commands, and the heartbeat.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::HashSet;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use dropbridge_port::{ErrorKind, Isolation, Polled, PortError, Reader, Result, StartAt};
 use tokio::sync::mpsc::Receiver;
 
-use super::FeedReport;
+use super::RunOptions;
+use super::attendance::Attendance;
+use super::ends::Ends;
+use super::feed::WorkerEnd;
+use crate::inbound::baseline::{BaselinePolicy, record_baseline};
 use crate::inbound::prepare::Prepared;
-use crate::inbound::publish::Publisher;
-use crate::inbound::request::Plans;
+use crate::inbound::publish::{Publisher, adopt};
 use crate::inbound::tally::Tally;
+use crate::ledger::control::{Request, RequestAction};
 use crate::ledger::replay::{ControlState, apply_control};
 use crate::ledger::topics::REQUEST_PARTITION;
+use crate::stop::Stop;
 use crate::wiring::Bridge;
 
-/// How long the publisher waits for a file, before it looks at requests and the heartbeat.
+/// How long the publisher waits for a file, before it looks at requests and the heartbeat; and how often it looks
+/// while there are files.
 const IDLE: Duration = Duration::from_millis(200);
 
-/// How often the ends of the topics are asked for.
-const WATERMARKS_INTERVAL: Duration = Duration::from_secs(15);
+/// How many requests are done before files of the inboxes have their turn again.
+const AT_ONCE: usize = 50;
 
-/// How many idle rounds pass before a half published file, whose bytes nobody has, is given up.
+/// For how long a half published file, whose bytes nobody has, is looked for in its inbox before it is given up. It
+/// counts in times without a file, so that a feed that has much to do gets to it.
 const PATIENT_ROUNDS: u32 = 300;
 
-/// Publishes what the feeds send until all of them have ended, or we are asked to stop.
-pub(super) fn publish_all(
-    mut publisher: Publisher,
-    receiver: Receiver<Prepared>,
-    bridge: &Bridge,
-    control: &ControlState,
-    feeds: &[JoinHandle<FeedReport>],
-    until_idle: bool,
-) -> Result<Tally> {
-    match publish_until_end(&mut publisher, receiver, bridge, control, feeds, until_idle) {
-        Ok(()) => publisher.release(),
-        Err(error) => Err(publisher.slot().explain(error)),
-    }
+/// How long a feed's thread may take to end when there is a new configuration.
+const THREAD_PATIENCE: Duration = Duration::from_secs(30);
+
+/// How publishing ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ended {
+    /// All feeds have ended, or we were asked to stop.
+    Whole,
+    /// There is a newer configuration.
+    Superseded,
 }
 
-fn publish_until_end(
-    publisher: &mut Publisher,
-    mut receiver: Receiver<Prepared>,
-    bridge: &Bridge,
-    control: &ControlState,
-    feeds: &[JoinHandle<FeedReport>],
-    until_idle: bool,
-) -> Result<()> {
-    let plans = bridge.plans();
-    let mut missing = publisher.finish_unfinished(&plans)?;
-    let mut inbox = Requests::open(bridge)?;
-    for request in control.requests.values() {
-        inbox.served.insert(request.id.clone());
-        publisher.serve(request, &plans)?;
+/// What the publisher looks at beside files.
+#[derive(Clone, Copy)]
+pub(super) struct Watched<'a> {
+    /// The feeds' threads.
+    pub(super) workers: &'a [JoinHandle<WorkerEnd>],
+    /// Raised when there is a newer configuration.
+    pub(super) superseded: &'a Stop,
+    /// How to run.
+    pub(super) options: RunOptions,
+}
+
+impl Watched<'_> {
+    fn have_ended(&self) -> bool {
+        self.workers.iter().all(JoinHandle::is_finished)
     }
-    let stop = bridge.context.stop.clone();
-    let mut idle_rounds = 0;
-    let mut ends = Ends::default();
-    let runtime = tokio::runtime::Handle::current();
-    loop {
-        match runtime.block_on(async { tokio::time::timeout(IDLE, receiver.recv()).await }) {
-            Ok(Some(first)) => {
-                idle_rounds = 0;
-                let batch = fill_batch(first, &mut receiver, bridge);
-                publisher.publish(batch)?;
-            }
-            Ok(None) => break,
-            Err(_elapsed) => {
-                if stop.is_raised() && feeds.iter().all(JoinHandle::is_finished) {
-                    break;
-                }
-                idle_rounds += 1;
-                publisher.purge_if_due()?;
-                if until_idle {
-                    publisher.finish_deferred()?;
-                } else {
-                    publisher.retry_deferred()?;
-                }
-                inbox.serve(publisher, &plans)?;
-                if idle_rounds == PATIENT_ROUNDS {
-                    publisher.abandon_missing(std::mem::take(&mut missing), &plans)?;
-                }
-            }
-        }
-        publisher.slot().beat_if_due()?;
-        publisher.watch_arrivals()?;
-        ends.look_if_due(bridge);
-    }
-    // What the last listings saw.
-    publisher.watch_arrivals()?;
-    if stop.is_raised() {
-        // Not all was looked at: what is missing may be there at the next start.
-        return Ok(());
-    }
-    publisher.abandon_missing(missing, &plans)
 }
 
 /// Does what commands asked for, and nothing else.
-pub(super) fn serve_requests(mut publisher: Publisher, bridge: &Bridge, control: &ControlState) -> Result<Tally> {
-    let plans = bridge.plans();
-    for request in control.requests.values() {
-        publisher.serve(request, &plans)?;
-    }
+pub(super) fn serve_requests(mut publisher: Publisher, mut requests: Requests, bridge: &Bridge) -> Result<Tally> {
+    requests.serve_waiting(&mut publisher, bridge)?;
     publisher.finish_deferred()?;
     publisher.release()
 }
@@ -119,54 +80,126 @@ fn fill_batch(first: Prepared, receiver: &mut Receiver<Prepared>, bridge: &Bridg
     batch
 }
 
-/// The ends of the topics, looked at from time to time for the metrics.
-#[derive(Default)]
-struct Ends {
-    looked_at: Option<Duration>,
-}
-
-impl Ends {
-    fn look_if_due(&mut self, bridge: &Bridge) {
-        let context = &bridge.context;
-        let now = context.clock.elapsed();
-        if self.looked_at.is_some_and(|at| now < at + WATERMARKS_INTERVAL) {
-            return;
-        }
-        self.looked_at = Some(now);
-        let topics = context.topics.events().map(|(_, topic)| topic);
-        let topics: BTreeSet<&str> = topics.chain([context.topics.ledger.as_str()]).collect();
-        for topic in topics {
-            // A log that does not answer is noticed by whoever writes.
-            let Ok(partitions) = context.log.watermarks(topic) else { return };
-            for ends in partitions {
-                context.metrics.log.set_high_watermark(topic, ends.partition, ends.high);
-            }
-        }
-    }
-}
-
-/// Requests as they come in.
-struct Requests {
+/// Requests and switches as they come in.
+pub(super) struct Requests {
     reader: Box<dyn Reader>,
     topic: String,
+    state: ControlState,
+    attendance: Attendance,
+    /// Those that waited when the slot was taken.
+    waiting: Vec<Request>,
     /// A request that was served may still show for a moment: its end is committed, but not yet to be seen.
     served: HashSet<String>,
+    looked_at: Duration,
+    ends: Ends,
+    /// There are more than were done when it was looked last.
+    has_more: bool,
 }
 
 impl Requests {
-    fn open(bridge: &Bridge) -> Result<Self> {
+    pub(super) fn open(bridge: &Bridge, attendance: Attendance, control: &ControlState) -> Result<Self> {
         let topic = bridge.context.topics.control.clone();
         let from = StartAt::Partition(REQUEST_PARTITION);
         let reader = bridge.context.log.reader(Isolation::ReadCommitted, &[(&topic, from)])?;
-        Ok(Self { reader, topic, served: HashSet::new() })
+        let (state, waiting) = (ControlState::default(), control.requests.values().cloned().collect());
+        Ok(Self {
+            reader,
+            topic,
+            state,
+            attendance,
+            waiting,
+            served: HashSet::new(),
+            looked_at: Duration::ZERO,
+            ends: Ends::default(),
+            has_more: false,
+        })
     }
 
-    /// Reads what has come, and does those requests that are not done yet.
-    fn serve(&mut self, publisher: &mut Publisher, plans: &Plans) -> Result<()> {
-        let mut state = ControlState::default();
+    /// Publishes what the feeds send until all of them have ended, there is a newer configuration, or we are asked to
+    /// stop.
+    pub(super) fn publish_until_end(
+        &mut self,
+        publisher: &mut Publisher,
+        receiver: &mut Receiver<Prepared>,
+        bridge: &Bridge,
+        watched: Watched<'_>,
+    ) -> Result<Ended> {
+        let plans = bridge.plans();
+        let clock = &bridge.context.clock;
+        let stop = &bridge.context.stop;
+        let mut missing = publisher.finish_unfinished(&plans)?;
+        self.serve_waiting(publisher, bridge)?;
+        let (mut idle_rounds, mut ending_since) = (0, None);
+        let runtime = tokio::runtime::Handle::current();
+        loop {
+            let wait = if self.has_more { Duration::ZERO } else { IDLE };
+            match runtime.block_on(async { tokio::time::timeout(wait, receiver.recv()).await }) {
+                Ok(Some(first)) => {
+                    idle_rounds = 0;
+                    let batch = fill_batch(first, receiver, bridge);
+                    publisher.publish(batch.into_iter().filter_map(|file| adopt(file, &plans)).collect())?;
+                }
+                Ok(None) => break,
+                Err(_elapsed) => {
+                    if watched.superseded.is_raised() && !stop.is_raised() {
+                        let since = *ending_since.get_or_insert_with(|| clock.elapsed());
+                        if watched.have_ended() || clock.elapsed() >= since + THREAD_PATIENCE {
+                            return Ok(Ended::Superseded);
+                        }
+                    } else if watched.have_ended()
+                        && receiver.is_empty()
+                        && (stop.is_raised() || !watched.options.without_feeds)
+                    {
+                        break;
+                    }
+                    idle_rounds += 1;
+                    publisher.purge_if_due()?;
+                    if watched.options.until_idle {
+                        publisher.finish_deferred()?;
+                    } else {
+                        publisher.retry_deferred()?;
+                    }
+                    if idle_rounds == PATIENT_ROUNDS {
+                        publisher.abandon_missing(std::mem::take(&mut missing), &plans)?;
+                    }
+                }
+            }
+            // Files of the inboxes come first: what commands ask for is done between them.
+            let is_due = clock.elapsed() >= self.looked_at + IDLE || (self.has_more && receiver.is_empty());
+            if let Err(error) = self.look_around(publisher, bridge, is_due) {
+                publisher.weather(error)?;
+            }
+        }
+        // What the last listings saw.
+        publisher.watch_arrivals()?;
+        if stop.is_raised() {
+            // Not all was looked at: what is missing may be there at the next start.
+            return Ok(Ended::Whole);
+        }
+        if watched.options.until_idle {
+            publisher.finish_deferred()?;
+        }
+        publisher.abandon_missing(missing, &plans)?;
+        Ok(Ended::Whole)
+    }
+
+    /// Requests, where it is time for them, and the heartbeat.
+    fn look_around(&mut self, publisher: &mut Publisher, bridge: &Bridge, is_due: bool) -> Result<()> {
+        if is_due {
+            self.serve(publisher, bridge)?;
+            self.looked_at = bridge.context.clock.elapsed();
+        }
+        publisher.slot().beat_if_due()?;
+        publisher.watch_arrivals()?;
+        self.ends.look_if_due(bridge);
+        Ok(())
+    }
+
+    /// Reads what has come, tells the feeds, and does those requests that are not done yet.
+    fn serve(&mut self, publisher: &mut Publisher, bridge: &Bridge) -> Result<()> {
         loop {
             match self.reader.poll(Duration::ZERO) {
-                Ok(Polled::Record(record)) => apply_control(&mut state, &self.topic, &record)?,
+                Ok(Polled::Record(record)) => apply_control(&mut self.state, &self.topic, &record)?,
                 Ok(Polled::End { .. }) => {}
                 Ok(Polled::Idle) => break,
                 // The publisher's own calls will tell whether the log is away.
@@ -174,11 +207,83 @@ impl Requests {
                 Err(error) => return Err(error),
             }
         }
-        for request in state.requests.values() {
-            if self.served.insert(request.id.clone()) {
-                publisher.serve(request, plans)?;
+        self.attendance.hear(&self.state.switches);
+        let open = &self.state.requests;
+        self.served.retain(|id| open.contains_key(id));
+        let mut new: Vec<Request> =
+            open.values().filter(|request| !self.served.contains(&request.id)).take(AT_ONCE + 1).cloned().collect();
+        self.has_more = new.len() > AT_ONCE;
+        new.truncate(AT_ONCE);
+        self.serve_all(publisher, bridge, &new)
+    }
+
+    /// Does requests; files that are asked for one after the other share transactions.
+    fn serve_all(&mut self, publisher: &mut Publisher, bridge: &Bridge, requests: &[Request]) -> Result<()> {
+        let is_ingest = |request: &Request| matches!(request.action, RequestAction::Ingest { .. });
+        for some in requests.chunk_by(|one, other| is_ingest(one) && is_ingest(other)) {
+            match some {
+                [request] => self.serve_one(publisher, bridge, request)?,
+                _ => {
+                    publisher.ingest_all(some, &bridge.plans())?;
+                    self.served.extend(some.iter().map(|request| request.id.clone()));
+                }
             }
         }
         Ok(())
+    }
+
+    fn serve_waiting(&mut self, publisher: &mut Publisher, bridge: &Bridge) -> Result<()> {
+        let waiting = std::mem::take(&mut self.waiting);
+        self.serve_all(publisher, bridge, &waiting)
+    }
+
+    /// Does one request.
+    pub(super) fn serve_one(&mut self, publisher: &mut Publisher, bridge: &Bridge, request: &Request) -> Result<()> {
+        match &request.action {
+            RequestAction::Baseline { feed, policy } => match self.give_baseline(publisher, bridge, feed, policy)? {
+                Ok(()) => publisher.end_request(&request.id)?,
+                Err(why) => publisher.refuse_request(&request.id, &why)?,
+            },
+            _ => publisher.serve(request, &bridge.plans())?,
+        }
+        self.served.insert(request.id.clone());
+        Ok(())
+    }
+
+    /// Gives a feed its baseline, unless it has one. Answers why that cannot be done.
+    fn give_baseline(
+        &self,
+        publisher: &mut Publisher,
+        bridge: &Bridge,
+        feed: &str,
+        policy: &str,
+    ) -> Result<std::result::Result<(), String>> {
+        if self.attendance.has_baseline(feed) {
+            return Ok(Ok(()));
+        }
+        let Some(plan) = bridge.plans().remove(feed) else {
+            return Ok(Err(format!(
+                "there is no feed `{feed}` here: send SIGHUP, so that the configuration is read again"
+            )));
+        };
+        let Some(policy) = BaselinePolicy::parse(policy) else {
+            return Ok(Err(format!("no baseline policy `{policy}`")));
+        };
+        let share = match bridge.share(&plan.settings) {
+            Ok(share) => share,
+            Err(error) => return Ok(Err(format!("{feed}: {error:#}"))),
+        };
+        match record_baseline(publisher.slot(), &plan, &*share, policy) {
+            Ok(entries) => {
+                tracing::info!(feed, entries, "it has its baseline: {}", policy.describe());
+                self.attendance.add_baseline(feed);
+                Ok(Ok(()))
+            }
+            Err(error) if matches!(error.kind, ErrorKind::NotFound | ErrorKind::Refused) => {
+                publisher.slot().abort()?;
+                Ok(Err(format!("{feed}: {error}")))
+            }
+            Err(error) => Err(error),
+        }
     }
 }

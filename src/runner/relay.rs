@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use dropbridge_port::{ErrorKind, ListRequest, PortError, Result, Wake, Watch};
 
+use super::RunOptions;
 use super::feed::{LOOK_UP, Trouble, is_survivable};
 use crate::inbound::plan::FeedPlan;
 use crate::relay::facts::RelayFacts;
@@ -36,6 +37,22 @@ impl Relays {
             relays.threads.push(std::thread::Builder::new().name(name).spawn(move || worker.run())?);
         }
         Ok(relays)
+    }
+
+    /// Has the relays be those of this bridge: starts them where none run, and anew where another configuration's do.
+    ///
+    /// # Errors
+    /// As for [`Relays::start`].
+    pub(super) fn follow(running: &mut Option<Self>, bridge: &Arc<Bridge>, options: RunOptions) -> std::io::Result<()> {
+        if options.requests_only || options.without_feeds {
+            return Ok(());
+        }
+        if running.as_ref().is_none_or(|relays| !Arc::ptr_eq(&relays.bridge, bridge)) {
+            // The old ones end first: a journal belongs to one at a time.
+            drop(running.take());
+            *running = Some(Self::start(bridge, options.until_idle)?);
+        }
+        Ok(())
     }
 
     /// Waits until each has nothing to do any more, and answers how they stand.

@@ -35,6 +35,7 @@ pub(super) fn wait_for_silence(bridge: &Bridge) -> anyhow::Result<Waited> {
     tracing::info!("standing by");
     loop {
         pulse.beat();
+        let asked = context.clock.elapsed();
         match read_control(&*context.log, &context.topics) {
             Ok(control) => {
                 backoff = Backoff::default();
@@ -46,7 +47,9 @@ pub(super) fn wait_for_silence(bridge: &Bridge) -> anyhow::Result<Waited> {
                 }
                 health.set_slot(SlotStanding::StandingBy { holder: claim.holder.clone() });
                 let beat = (claim.instance.clone(), claim.heartbeat);
-                if last.as_ref() != Some(&beat) {
+                // A log that was slow to answer was slow for the holder too: that is no silence of its own.
+                let was_slow = context.clock.elapsed() >= asked + context.takeover_after / 4;
+                if was_slow || last.as_ref() != Some(&beat) {
                     since = context.clock.elapsed();
                     health.heartbeat();
                     last = Some(beat);

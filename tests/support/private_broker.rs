@@ -53,6 +53,11 @@ impl PrivateBroker {
         wait_for("the broker to stop", || std::fs::read_dir(&tasks).unwrap().all(is_stopped));
     }
 
+    /// Lets it go on after [`PrivateBroker::stop`].
+    pub fn go_on(&self) {
+        self.signal(Signal::CONT);
+    }
+
     /// `kill -9`; when this returns, it is dead.
     pub fn kill(&self) {
         // Of a dead process the command line is empty, or not there any more.

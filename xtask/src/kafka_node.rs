@@ -137,6 +137,16 @@ impl KafkaNode {
         Ok(())
     }
 
+    /// `kill -9`; when this returns, it is gone.
+    pub(crate) fn kill(&self) -> Result<()> {
+        let Some(pid) = self.running() else { return Ok(()) };
+        kill_process(pid, Signal::KILL).with_context(|| format!("kill Kafka node `{}`", self.name))?;
+        while self.running().is_some() {
+            thread::sleep(LOOK_AGAIN);
+        }
+        Ok(())
+    }
+
     /// Removes everything of a node that was stopped.
     pub(crate) fn remove(&self) -> Result<()> {
         ensure!(self.running().is_none(), "Kafka node `{}` still runs", self.name);

@@ -10,6 +10,7 @@ mod kafka_protocol;
 mod licences;
 mod programs;
 mod sabotage;
+mod soak;
 mod test;
 mod workspace;
 
@@ -43,6 +44,8 @@ enum Command {
         #[command(subcommand)]
         what: Benchmark,
     },
+    /// Runs a bridge and its standby under load and under trouble, and counts; exits with 1 on any difference
+    Soak(soak::SoakArguments),
     /// Starts, stops or shows a real Apache Kafka for tests
     Kafka {
         #[command(subcommand)]
@@ -110,6 +113,7 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Sabotage => sabotage::run(),
         Command::Bench { what: Benchmark::Layouts } => bench::run("layouts"),
         Command::Bench { what: Benchmark::Forward(options) } => bench::forward(&options),
+        Command::Soak(arguments) => soak::run(&arguments),
         Command::Kafka { action } => kafka(action),
     }
 }

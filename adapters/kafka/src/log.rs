@@ -20,6 +20,8 @@ use crate::{plan, topics};
 
 /// How long a position that is being committed is waited for. A decided transaction is written out in far less.
 const STABLE_WAIT: Duration = Duration::from_secs(5);
+/// How long the first answer of a cluster is waited for. Whoever serves asks again; a person wants to know.
+const FIRST_ANSWER: Duration = Duration::from_secs(10);
 /// How often created topics are looked for.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
@@ -37,7 +39,7 @@ impl KafkaLog {
     ///
     /// # Errors
     /// `Configuration` for a property that cannot be set or used, `Refused` when the login or the broker's certificate
-    /// is not accepted, `Transient` when no broker answers in the time of one call. No text contains a secret.
+    /// is not accepted, `Transient` when no broker answers in ten seconds (or the time of one call, if that is less). No text contains a secret.
     pub fn connect(settings: KafkaSettings) -> Result<Self> {
         const OPERATION: &str = "connect";
         let checked = Arc::new(Checked::new(settings)?);
@@ -45,7 +47,7 @@ impl KafkaLog {
         let timeout = Duration::from_millis(u64::from(checked.settings.call_timeout_ms));
         let inquiry = Client::consumer(&checked.inquiry_properties(), checked.secrets.clone())
             .map_err(|failure| failure.into_port(OPERATION, &address))?;
-        within(timeout, &inquiry, OPERATION, &address, |slice| {
+        within(timeout.min(FIRST_ANSWER), &inquiry, OPERATION, &address, |slice| {
             if inquiry.knows_cluster(slice) {
                 return Ok(());
             }

@@ -284,3 +284,19 @@ fn what_a_feed_expects() {
     let sizes = Sizes { min_bytes: Some(10), usual_percent: Some(50), ..Sizes::default() };
     assert_eq!((expectation.sizes, expectation.empty_is_fine), (sizes, true));
 }
+
+#[test]
+fn an_event_topic_keeps_its_records_as_long_as_is_said() {
+    let retention_of = |line: &str| {
+        let example = Example::new();
+        let schema = "schema = \"schemas/BidProcessed.schema.json\"";
+        example.replace(BRIDGE_FILE, schema, &format!("{schema}\n{line}"));
+        let settings = example.load().unwrap_or_else(|problems| panic!("{problems}"));
+        let specs = crate::ledger::Topics::new(&settings).specs();
+        let spec = specs.iter().find(|spec| spec.name == "dropbridge.BidProcessed").unwrap();
+        spec.properties.get("retention.ms").cloned()
+    };
+    assert_eq!(retention_of(""), None, "the cluster decides");
+    assert_eq!(retention_of("retention = \"400 days\"").as_deref(), Some("34560000000"));
+    assert_eq!(retention_of("retention = \"for ever\"").as_deref(), Some("-1"));
+}

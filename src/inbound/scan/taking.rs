@@ -55,7 +55,12 @@ impl Found {
 }
 
 impl Scanner {
-    pub(super) fn take_settled(&mut self, facts: &BTreeMap<EntryPath, Facts>, emit: &mut Emit<'_>) -> Result<()> {
+    pub(super) fn take_settled(
+        &mut self,
+        facts: &BTreeMap<EntryPath, Facts>,
+        may_go_on: &dyn Fn() -> bool,
+        emit: &mut Emit<'_>,
+    ) -> Result<()> {
         let now = self.context.clock.elapsed();
         let mut ready: Vec<(EntryPath, Standing, Facts)> = Vec::new();
         for (path, standing) in self.settler.standings(now) {
@@ -67,7 +72,7 @@ impl Scanner {
         ready.sort_by_cached_key(|(path, _, facts)| FeedPlan::order(path, facts.as_ref().ok()));
         let mut trouble = None;
         for (path, standing, facts) in ready {
-            if self.context.stop.is_raised() {
+            if !may_go_on() {
                 break;
             }
             // An entry that cannot be read does not stop those behind it.
