@@ -111,14 +111,16 @@ impl<'a> EnvelopeWriter<'a> {
         Self { origin, common, types: Vec::new() }
     }
 
-    /// Appends a whole event whose payload is the given JSON text.
-    pub fn write(&mut self, particulars: &Particulars<'_>, data: &[u8], out: &mut Vec<u8>) {
+    /// Appends a whole event whose payload is the given JSON text. Answers where in `out` begins what the event has of its
+    /// own: what stands before follows from its drop, type, key and number.
+    pub fn write(&mut self, particulars: &Particulars<'_>, data: &[u8], out: &mut Vec<u8>) -> usize {
         let parts = self.parts(particulars.event_type, particulars.schema);
         out.extend_from_slice(b"{\"specversion\":\"1.0\",\"id\":\"");
         push_id(&parts.ids, particulars.ordinal, out);
         out.extend_from_slice(&parts.before_subject);
         json_string(out, particulars.subject);
         out.extend_from_slice(&parts.behind_subject);
+        let own = out.len();
         particulars.business_date.push_to(out);
         out.extend_from_slice(b"\",\"ordinal\":");
         push_number(out, particulars.ordinal);
@@ -130,6 +132,7 @@ impl<'a> EnvelopeWriter<'a> {
         out.extend_from_slice(b"\",\"data\":");
         out.extend_from_slice(data);
         out.push(b'}');
+        own
     }
 
     fn parts(&mut self, event_type: &str, schema: &str) -> &TypeParts {
@@ -209,7 +212,8 @@ mod tests {
             ordinal: 7,
             bytes: (10, 20),
         };
-        EnvelopeWriter::new(origin.clone()).write(&particulars, br#"{"a":1}"#, &mut out);
+        let own = EnvelopeWriter::new(origin.clone()).write(&particulars, br#"{"a":1}"#, &mut out);
+        assert!(out[own..].starts_with(b"2026-01-31\","), "{}", String::from_utf8_lossy(&out[own..]));
         let event: serde_json::Value = serde_json::from_slice(&out).unwrap();
         assert_eq!(event["subject"], "B-\"1\"");
         assert_eq!(event["time"], "2026-01-31T09:00:00Z");

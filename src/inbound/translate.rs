@@ -26,6 +26,8 @@ pub struct Translator<'a, R> {
     data: Vec<u8>,
     scan: PayloadScan,
     event: Vec<u8>,
+    /// Where in `event` begins what it has of its own.
+    own: usize,
     subject: String,
     ordinal: u64,
     at_end: bool,
@@ -40,6 +42,9 @@ pub struct TranslatedEvent<'t> {
     pub key: &'t [u8],
     /// The whole CloudEvent.
     pub value: &'t [u8],
+    /// The end of it, from what it has of its own on. What stands before follows from its drop, its type and its schema,
+    /// its key and its number.
+    pub own: &'t [u8],
     /// Its number in the file, from 1.
     pub ordinal: u64,
 }
@@ -76,6 +81,7 @@ impl<'a, R: Read> Translator<'a, R> {
             data: Vec::new(),
             scan: PayloadScan::default(),
             event: Vec::new(),
+            own: 0,
             subject: String::new(),
             ordinal: 0,
             at_end: false,
@@ -288,7 +294,13 @@ impl<'a, R: Read> Translator<'a, R> {
     }
 
     fn translated(&self, event_type: &'a str) -> TranslatedEvent<'_> {
-        TranslatedEvent { event_type, key: self.subject.as_bytes(), value: &self.event, ordinal: self.ordinal }
+        TranslatedEvent {
+            event_type,
+            key: self.subject.as_bytes(),
+            value: &self.event,
+            own: self.event.get(self.own..).unwrap_or_default(),
+            ordinal: self.ordinal,
+        }
     }
 
     /// Facts of the file; complete after the last event.
@@ -328,7 +340,7 @@ impl<'a, R: Read> Translator<'a, R> {
             bytes: group.bytes(),
         };
         self.event.clear();
-        self.envelope.write(&particulars, &self.data, &mut self.event);
+        self.own = self.envelope.write(&particulars, &self.data, &mut self.event);
         Ok(Some(event.event_type()))
     }
 
