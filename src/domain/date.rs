@@ -21,6 +21,15 @@ impl BusinessDate {
         Date::new(i16::try_from(year).ok()?, i8::try_from(month).ok()?, i8::try_from(day).ok()?).ok().map(Self)
     }
 
+    /// Appends `YYYY-MM-DD`: what [`fmt::Display`] writes of a year from 0 to 9999.
+    pub(super) fn push_to(self, out: &mut Vec<u8>) {
+        let digit = |value: i16| b'0' + u8::try_from(value % 10).unwrap_or_default();
+        let two = |value: i16| [digit(value / 10), digit(value)];
+        let (year, month, day) = (self.0.year(), two(self.0.month().into()), two(self.0.day().into()));
+        let [[y0, y1], [y2, y3]] = [two(year / 100), two(year)];
+        out.extend_from_slice(&[y0, y1, y2, y3, b'-', month[0], month[1], b'-', day[0], day[1]]);
+    }
+
     /// The date so many days later, or earlier where `days` is negative; the calendar's first or last date where there
     /// is none.
     #[must_use]
@@ -93,7 +102,11 @@ impl DateFormat {
     ///
     /// # Errors
     /// Why it is no date of this format.
+    #[inline]
     pub fn parse(&self, written: &str, out: &mut String) -> Result<(), String> {
+        if self.0.full_date().is_some_and(|full| full.read(written, out)) {
+            return Ok(());
+        }
         self.0.read(written)?.push_date(out);
         Ok(())
     }
@@ -102,7 +115,11 @@ impl DateFormat {
     ///
     /// # Errors
     /// Why it cannot be written.
+    #[inline]
     pub fn render(&self, canonical: &str, out: &mut String) -> Result<(), String> {
+        if self.0.full_date().is_some_and(|full| full.write(canonical, out)) {
+            return Ok(());
+        }
         let date = DateTime::parse_date(canonical).ok_or("is not a date as YYYY-MM-DD")?;
         self.0.write(&date, out)
     }
@@ -178,6 +195,16 @@ mod tests {
             ("DD-MON-YYYY", "31-M\u{e4}-2026"),
         ] {
             assert!(parsed(format, 70, written).is_err(), "{format} {written}");
+        }
+    }
+
+    #[test]
+    fn both_ways_of_writing_a_date_are_one() {
+        for text in ["2026-01-31", "0001-01-01", "9999-12-31", "1900-10-09"] {
+            let date = BusinessDate::parse(text).unwrap();
+            let mut written = Vec::new();
+            date.push_to(&mut written);
+            assert_eq!((date.to_string().as_str(), &written[..]), (text, text.as_bytes()));
         }
     }
 

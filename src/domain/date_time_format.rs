@@ -5,6 +5,8 @@
 
 use std::fmt;
 
+use super::full_date::{FullDate, Piece};
+
 /// What a format is about, and so which tokens it has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Extent {
@@ -45,6 +47,8 @@ pub struct DateTimeFormat {
     parts: Vec<Part>,
     pivot: u32,
     width: usize,
+    /// The same, where it is nothing but a date with all its digits.
+    full_date: Option<FullDate>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -133,7 +137,8 @@ impl DateTimeFormat {
             rest = after;
         }
         let width = parts.iter().map(|part| part.width()).sum();
-        let format = Self { text: format.to_owned(), extent, parts, pivot, width };
+        let full_date = if extent == Extent::Date { full_date(&parts) } else { None };
+        let format = Self { text: format.to_owned(), extent, parts, pivot, width, full_date };
         format.check()?;
         Ok(format)
     }
@@ -179,6 +184,12 @@ impl DateTimeFormat {
     #[must_use]
     pub fn width(&self) -> usize {
         self.width
+    }
+
+    /// The same format, where it is nothing but a date with all its digits.
+    #[inline]
+    pub(super) fn full_date(&self) -> Option<&FullDate> {
+        self.full_date.as_ref()
     }
 
     /// How many digits of a second it has.
@@ -327,6 +338,20 @@ impl Extent {
             Self::DateAndTime => "YYYY, YY, CYY, MM, MON, DD, DDD, HH, MM, SS, F, T, Z, ±HH:MM, ±HHMM",
         }
     }
+}
+
+fn full_date(parts: &[Part]) -> Option<FullDate> {
+    let pieces: Option<Vec<Piece>> = parts
+        .iter()
+        .map(|part| match part {
+            Part::Year => Some(Piece::Year),
+            Part::Month => Some(Piece::Month),
+            Part::Day => Some(Piece::Day),
+            Part::Literal(byte) => Some(Piece::Literal(*byte)),
+            _ => None,
+        })
+        .collect();
+    FullDate::compile(pieces?.into_iter())
 }
 
 fn next_part<'t>(rest: &'t str, extent: Extent, before: &[Part]) -> Option<(Part, &'t str)> {

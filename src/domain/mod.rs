@@ -3,8 +3,10 @@
 pub mod calendar;
 pub mod date;
 pub mod date_time_format;
+pub mod digits;
 pub mod entry;
 pub mod event;
+mod full_date;
 pub mod hash;
 pub mod key;
 pub mod moment;

@@ -76,6 +76,10 @@ impl Publisher {
         let naming = source.naming();
         let reader = open_body(&body, hash, &store)?;
         let mut translator = Translator::new(&file.plan, reader, source.origin(), &naming, trailer.as_ref());
+        // Where events were left out, they have to be found and left out again.
+        if matches!(outcome, Outcome::Events { file, .. } if file.rejects.is_empty()) {
+            translator = translator.examined();
+        }
         self.slot.begin()?;
         pass(Failpoint::Begun, &file.entry.path)?;
         let Some(digest) = skip_committed(file, &mut translator, &progress)? else { return Ok(Streamed::Changed) };

@@ -10,7 +10,7 @@ use super::rewrite::{RewriteError, Rewriter};
 use super::translate::Translator;
 use crate::domain::ContentHash;
 use crate::layout::{FileFacts, Layout, ParseError, Proof, Prover, Record, Reject};
-use crate::mapping::{CarriedRecords, Group, Mapping};
+use crate::mapping::{CarriedRecords, Group, Mapping, Payload};
 
 /// Collects the proof of one file while its events are made.
 pub struct FileProof<'l> {
@@ -29,8 +29,8 @@ impl<'l> FileProof<'l> {
     }
 
     /// Holds a group against the payload that was made of it.
-    pub fn event(&mut self, group: &Group, event_type: &str, data: &[u8], facts: &FileFacts) {
-        let read = self.carried.read_event(self.layout, self.mapping, event_type, data);
+    pub fn event(&mut self, group: &Group, event_type: &str, payload: Payload<'_>, facts: &FileFacts) {
+        let read = self.carried.read_event(self.layout, self.mapping, event_type, payload);
         let carried = read.map_or(&[][..], |()| self.carried.records());
         let mut originals = group.lead().into_iter().chain(group.members());
         for (original, carried) in originals.by_ref().zip(carried) {

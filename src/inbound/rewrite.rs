@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 use super::manifest::FileSummary;
 use super::plan::FeedPlan;
 use crate::layout::{Layout, Rebuilder, Record};
-use crate::mapping::CarriedRecords;
+use crate::mapping::{CarriedRecords, PayloadScan};
 
 /// Writes one file, event by event.
 pub struct Rewriter<'r> {
@@ -18,6 +18,7 @@ pub struct Rewriter<'r> {
     summary: &'r FileSummary,
     rebuilder: Rebuilder<'r>,
     carried: CarriedRecords,
+    scan: PayloadScan,
     events: u64,
 }
 
@@ -55,7 +56,7 @@ impl<'r> Rewriter<'r> {
     #[must_use]
     pub fn new(plan: &'r FeedPlan, summary: &'r FileSummary) -> Self {
         let rebuilder = Rebuilder::new(&plan.settings.layout, &summary.frame, &summary.exceptions);
-        Self { plan, summary, rebuilder, carried: CarriedRecords::default(), events: 0 }
+        Self { plan, summary, rebuilder, carried: CarriedRecords::default(), scan: PayloadScan::default(), events: 0 }
     }
 
     /// Appends what stands before the first event.
@@ -77,7 +78,8 @@ impl<'r> Rewriter<'r> {
         let wrong = |message: String| RewriteError { event: number, message };
         let envelope: Envelope<'_> = serde_json::from_slice(event).map_err(|error| wrong(error.to_string()))?;
         let (layout, mapping) = (&self.plan.settings.layout, &self.plan.mapping);
-        let read = self.carried.read_event(layout, mapping, &envelope.event_type, envelope.data.get().as_bytes());
+        let payload = self.scan.payload(envelope.data.get().as_bytes());
+        let read = self.carried.read_event(layout, mapping, &envelope.event_type, payload);
         // Its records are exceptions, each of them whole, where the proof could not read it either.
         let records = read.map_or(&[][..], |()| self.carried.records());
         for record in records {

@@ -2,13 +2,13 @@
 
 use std::io::Read;
 
-use serde_json::Value;
-
 use super::plan::FeedPlan;
 use super::proof::FileProof;
 use crate::domain::event::{EnvelopeWriter, Origin, Particulars};
 use crate::layout::{FileFacts, ParseError, Parser, Proof, Record, Reject, RejectCode, Verdict};
-use crate::mapping::{FileNaming, ForwardError, Group, Mapping, RecordUse, Surroundings};
+use crate::mapping::{
+    EventPlan, FileNaming, ForwardError, Group, Mapping, PayloadScan, RecordUse, SchemaProblem, Surroundings,
+};
 
 /// Makes the events of one file, one after the other.
 pub struct Translator<'a, R> {
@@ -18,11 +18,16 @@ pub struct Translator<'a, R> {
     trailer: Option<&'a Record>,
     envelope: EnvelopeWriter<'a>,
     proof: Option<FileProof<'a>>,
+    /// Its events were made before, and fitted their schemas.
+    is_examined: bool,
     rejects: Vec<Reject>,
     record: Record,
     group: Group,
     data: Vec<u8>,
+    scan: PayloadScan,
     event: Vec<u8>,
+    /// Where in `event` begins what it has of its own.
+    own: usize,
     subject: String,
     ordinal: u64,
     at_end: bool,
@@ -37,6 +42,9 @@ pub struct TranslatedEvent<'t> {
     pub key: &'t [u8],
     /// The whole CloudEvent.
     pub value: &'t [u8],
+    /// The end of it, from what it has of its own on. What stands before follows from its drop, its type and its schema,
+    /// its key and its number.
+    pub own: &'t [u8],
     /// Its number in the file, from 1.
     pub ordinal: u64,
 }
@@ -66,11 +74,14 @@ impl<'a, R: Read> Translator<'a, R> {
             trailer,
             envelope: EnvelopeWriter::new(origin),
             proof: None,
+            is_examined: false,
             rejects: Vec::new(),
             record: Record::new(),
             group: Group::default(),
             data: Vec::new(),
+            scan: PayloadScan::default(),
             event: Vec::new(),
+            own: 0,
             subject: String::new(),
             ordinal: 0,
             at_end: false,
@@ -81,6 +92,14 @@ impl<'a, R: Read> Translator<'a, R> {
     #[must_use]
     pub fn proving(mut self) -> Self {
         self.proof = Some(FileProof::new(&self.plan.settings.layout, &self.plan.mapping));
+        self
+    }
+
+    /// For a file whose events were made before, from the same bytes by the same plan, and none was left out: they
+    /// fitted their schemas then, and fit them now.
+    #[must_use]
+    pub fn examined(mut self) -> Self {
+        self.is_examined = true;
         self
     }
 
@@ -275,7 +294,13 @@ impl<'a, R: Read> Translator<'a, R> {
     }
 
     fn translated(&self, event_type: &'a str) -> TranslatedEvent<'_> {
-        TranslatedEvent { event_type, key: self.subject.as_bytes(), value: &self.event, ordinal: self.ordinal }
+        TranslatedEvent {
+            event_type,
+            key: self.subject.as_bytes(),
+            value: &self.event,
+            own: self.event.get(self.own..).unwrap_or_default(),
+            ordinal: self.ordinal,
+        }
     }
 
     /// Facts of the file; complete after the last event.
@@ -297,21 +322,13 @@ impl<'a, R: Read> Translator<'a, R> {
         let business_date = Mapping::business_date(event, group, around).map_err(reject)?;
         let index = plan.mapping.events().iter().position(|known| std::ptr::eq(known, event)).unwrap_or_default();
         let schema = &plan.schemas[index];
-        let value: Value = serde_json::from_slice(&self.data).map_err(std::io::Error::from).map_err(ParseError::Io)?;
-        schema.validate(&value, plan.settings.layout.masks()).map_err(|problem| {
-            let (member, field) =
-                event.origin_of(&problem.pointer).map_or((None, None), |(member, field)| (member, Some(field)));
-            let message = format!(
-                "the event does not fit its schema at {}: {}",
-                display_pointer(&problem.pointer),
-                problem.message
-            );
-            let mut reject = reject_of(plan, group, &ForwardError { member, field, message, value: None });
-            reject.code = RejectCode::Schema;
-            ParseError::Reject(reject)
-        })?;
-        if let Some(proof) = &mut self.proof {
-            proof.event(group, event.event_type(), &self.data, self.parser.facts());
+        if !self.is_examined || self.proof.is_some() {
+            let payload = self.scan.payload(&self.data);
+            let checked = schema.validate(payload, plan.settings.layout.masks());
+            checked.map_err(|problem| ParseError::Reject(misfit(plan, event, group, &problem)))?;
+            if let Some(proof) = &mut self.proof {
+                proof.event(group, event.event_type(), payload, self.parser.facts());
+            }
         }
         self.ordinal += 1;
         let particulars = Particulars {
@@ -323,7 +340,7 @@ impl<'a, R: Read> Translator<'a, R> {
             bytes: group.bytes(),
         };
         self.event.clear();
-        self.envelope.write(&particulars, &self.data, &mut self.event);
+        self.own = self.envelope.write(&particulars, &self.data, &mut self.event);
         Ok(Some(event.event_type()))
     }
 
@@ -340,6 +357,17 @@ impl<'a, R: Read> Translator<'a, R> {
             field: None,
         }
     }
+}
+
+/// An event that does not fit its schema.
+#[cold]
+fn misfit(plan: &FeedPlan, event: &EventPlan, group: &Group, problem: &SchemaProblem) -> Reject {
+    let (member, field) =
+        event.origin_of(&problem.pointer).map_or((None, None), |(member, field)| (member, Some(field)));
+    let message =
+        format!("the event does not fit its schema at {}: {}", display_pointer(&problem.pointer), problem.message);
+    let reject = reject_of(plan, group, &ForwardError { member, field, message, value: None });
+    Reject { code: RejectCode::Schema, ..reject }
 }
 
 fn display_pointer(pointer: &str) -> &str {

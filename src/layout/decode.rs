@@ -216,12 +216,17 @@ impl<'l> RecordDecoder<'l> {
         let single_byte = plain && shape.fields.delimiter.len() == 1;
         let delimiter = single_byte.then(|| shape.fields.delimiter.bytes()[0]);
         let text = RecordText::new(content, layout.encoding, delimiter);
+        let whole = if single_byte { text.take_whole(delimiter, &mut sink) } else { None };
         for (index, field) in record_type.fields.iter().enumerate() {
             let place = self.order.as_ref().map_or(index, |order| order[index]);
             let Some(column) = self.columns.get(place) else {
                 missing(field, &mut sink, content.len(), type_index, index)?;
                 continue;
             };
+            if let Some(same) = whole.and_then(|whole| field.find_same(whole, column.bytes.clone())) {
+                sink.add_same(same, column.bytes.clone());
+                continue;
+            }
             if column.misplaced_quote {
                 return Err(misplaced_quote(type_index, index, column));
             }
@@ -248,12 +253,17 @@ impl<'l> RecordDecoder<'l> {
         shape.check_length(record_type, type_index, content)?;
         let is_short = content.len() < record_type.length;
         let text = RecordText::new(content, layout.encoding, None);
+        let whole = text.take_whole(None, &mut sink);
         for (index, field) in record_type.fields.iter().enumerate() {
             shape.check_gap(content, field.gap.clone(), type_index)?;
             if is_short && field.column.bytes.end > content.len() {
                 return self.read_cut(content, &mut sink, type_index, index, shape.trimmed);
             }
             let column = &field.column;
+            if let Some(same) = whole.and_then(|whole| field.find_same(whole, column.bytes.clone())) {
+                sink.add_same(same, column.bytes.clone());
+                continue;
+            }
             let written = match text.of(column) {
                 Some(written) => written,
                 None => decode(layout.encoding, None, content, column, &mut self.scratch)
@@ -369,6 +379,9 @@ fn missing(
     Ok(())
 }
 
+/// Longer records are taken field by field.
+const MOST_WHOLE_BYTES: usize = 1 << 20;
+
 /// A record whose text can be taken as it stands, for all fields at once.
 struct RecordText<'r> {
     whole: Option<&'r str>,
@@ -384,6 +397,17 @@ impl<'r> RecordText<'r> {
         let clean = content.iter().fold(true, |clean, byte| clean & harmless(*byte));
         let as_it_stands = encoding.is_unicode() || content.is_ascii();
         Self { whole: if as_it_stands { std::str::from_utf8(content).ok() } else { None }, clean }
+    }
+
+    /// Hands the whole text over, where fields may be found in it: in a record by position, or where nothing is quoted.
+    /// Not where the delimiter might stand in the canonical text of a number, which is added behind.
+    #[inline]
+    fn take_whole(&self, delimiter: Option<u8>, sink: &mut FieldSink<'_>) -> Option<&'r str> {
+        let may_be_in_number = |byte: u8| byte.is_ascii_digit() || matches!(byte, b'-' | b'.');
+        let fits = self.clean && !delimiter.is_some_and(may_be_in_number);
+        let whole = self.whole.filter(|whole| fits && whole.len() <= MOST_WHOLE_BYTES)?;
+        sink.take_whole(whole, delimiter);
+        Some(whole)
     }
 
     /// The text of a column, where it can be taken as it stands.

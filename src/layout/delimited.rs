@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use memchr::{memchr, memchr_iter, memchr2, memmem};
+use memchr::{memchr, memchr2, memmem};
 
 use super::Escape;
 
@@ -71,7 +71,7 @@ pub(super) struct Column {
     /// Quotes stand around it.
     pub(super) quoted: bool,
     /// How many doubled quotes or escapes are within.
-    pub(super) escapes: usize,
+    pub(super) escapes: u32,
     /// A quote stands in it where none may, or something behind a closing one.
     pub(super) misplaced_quote: bool,
 }
@@ -127,14 +127,19 @@ impl Delimited {
     fn split_plain(&self, content: &[u8], most: usize, columns: &mut Vec<Column>) -> usize {
         let mut from = 0;
         if self.delimiter.len() == 1 {
-            for at in memchr_iter(self.delimiter.bytes[0], content).chain([content.len()]) {
-                if columns.len() == most {
-                    return most + 1 + memchr_iter(self.delimiter.bytes[0], &content[from..]).count();
+            let mut count = 0;
+            let mut add = |bytes: Range<usize>| {
+                count += 1;
+                if count <= most {
+                    columns.push(Column { bytes, ..Column::default() });
                 }
-                columns.push(Column { bytes: from..at, ..Column::default() });
+            };
+            each_place(content, self.delimiter.bytes[0], |at| {
+                add(from..at);
                 from = at + 1;
-            }
-            return columns.len();
+            });
+            add(from..content.len());
+            return count;
         }
         let mut count = 0;
         loop {
@@ -297,6 +302,26 @@ impl Delimited {
         out.push(quote);
         Ok(())
     }
+}
+
+/// Tells every place where a byte stands, in their order. Fields are short: of places so close together, eight bytes at
+/// a time find more in the same time than a search that begins anew behind each.
+#[inline]
+fn each_place(content: &[u8], byte: u8, mut tell: impl FnMut(usize)) {
+    const LOW: u64 = 0x7F7F_7F7F_7F7F_7F7F;
+    let wanted = u64::from_ne_bytes([byte; 8]);
+    let (whole, rest) = content.as_chunks::<8>();
+    for (index, lanes) in whole.iter().enumerate() {
+        let other = u64::from_le_bytes(*lanes) ^ wanted;
+        // The upper bit of each lane that is zero: no other adds up to less than 0x80, or has that bit itself.
+        let mut found = !(((other & LOW) + LOW) | other | LOW);
+        while found != 0 {
+            tell(index * 8 + found.trailing_zeros() as usize / 8);
+            found &= found - 1;
+        }
+    }
+    let before = content.len() - rest.len();
+    rest.iter().enumerate().filter(|(_, found)| **found == byte).for_each(|(at, _)| tell(before + at));
 }
 
 /// What a backslash and a letter stand for.

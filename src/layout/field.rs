@@ -1,5 +1,7 @@
 //! One field of a record type: from written text to canonical text, and back.
 
+mod plain;
+
 use std::ops::Range;
 
 use super::delimited::{Column, Delimited, Delimiter, Quotes};
@@ -7,6 +9,8 @@ use super::fixed_width;
 use super::reject::shown;
 use super::types::{self, AnyCodec, Codec, Padding, Stated, ValueType, Written};
 use super::{DelimitedSpec, Encoding, Escape, FieldSpec, Quoting, RejectCode};
+
+pub(super) use plain::{Output, PlainText, Specials, SpellingScratch, Stop};
 
 /// A field, ready for use.
 #[derive(Clone, Debug)]
@@ -32,6 +36,13 @@ pub struct Field {
     /// An absent value is written as this.
     absent: Vec<u8>,
     quotes: FieldQuotes,
+    /// Nothing stands around a value but what has to: neither padding nor needless quotes; and none means absent, but
+    /// an empty or blank one.
+    bare: bool,
+    /// The same, of a text: what is there is taken as it stands.
+    bare_text: bool,
+    /// A text that is always there, and padded up to a width.
+    is_padded_text: bool,
 }
 
 /// When a field is written in quotes; meaningless in a fixed-width layout.
@@ -125,7 +136,13 @@ impl Field {
             null_spellings: encoded(&nulls, around.encoding).map_err(|reason| vec![("null", reason)])?,
             nulls,
             absent: Vec::new(),
+            bare: false,
+            bare_text: false,
+            is_padded_text: false,
         };
+        field.bare = field.width.is_none() && field.nulls.is_empty() && !matches!(field.quotes.present, Quotes::Always);
+        field.bare_text = field.bare && field.codec.is_text();
+        field.is_padded_text = field.padding.is_some() && !field.optional && field.codec.is_text();
         field.absent = field.write_absent(around).map_err(|reason| vec![("null", reason)])?;
         if let Some(value) = field.codec.fixed_value().map(str::to_owned) {
             let written = field.render(Some(&value), around.encoding, &mut String::new(), &mut Vec::new());
@@ -153,6 +170,14 @@ impl Field {
     /// Appends the canonical text to `out`; `false` where the field is absent.
     #[inline]
     pub(super) fn parse(&self, written: Written<'_>, out: &mut String) -> Result<bool, FieldFault> {
+        if self.bare_text && written.clean && !written.text.is_empty() {
+            out.push_str(written.text);
+            return Ok(true);
+        }
+        if self.bare && is_without_blanks_around(written.text) {
+            let parsed = self.codec.parse(written, out);
+            return parsed.map(|()| true).map_err(|reason| self.fault(written.text, &reason));
+        }
         if self.optional && self.is_absent(written) {
             return Ok(false);
         }
@@ -161,7 +186,7 @@ impl Field {
             return Err(FieldFault { code: self.code, reason });
         }
         let mut text = self.padding.map_or(written.text, |padding| padding.trim(written.text));
-        if self.codec.ignores_blanks() {
+        if self.codec.ignores_blanks() && (text.starts_with(' ') || text.ends_with(' ')) {
             text = text.trim_matches(' ');
         }
         let parsed = self.codec.parse(Written { text, ..written }, out);
@@ -429,6 +454,13 @@ fn check_null_spellings(nulls: &[Vec<u8>], around: Surroundings<'_>) -> Result<(
         }
     }
     Ok(())
+}
+
+/// Whether a text is there, and neither begins nor ends with a blank.
+#[inline]
+fn is_without_blanks_around(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    bytes.first().is_some_and(|first| *first != b' ') && bytes.last() != Some(&b' ')
 }
 
 fn is_blank(text: &str) -> bool {

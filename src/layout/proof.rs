@@ -180,8 +180,11 @@ impl<'l> Prover<'l> {
     #[inline]
     pub fn carried(&mut self, original: &Record, carried: &Record, facts: &FileFacts) {
         self.begin(original, facts);
-        self.rendered.clear();
         let at_start = original.bytes().start == 0;
+        if self.writer.is_plainly(carried, at_start, original.content()) {
+            return;
+        }
+        self.rendered.clear();
         let written = self.writer.write(carried, at_start, &mut self.rendered);
         if written.is_err() || self.rendered != original.content() {
             self.differs(original, carried);

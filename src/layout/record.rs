@@ -7,7 +7,7 @@ use super::{Encoding, Layout};
 /// A record, as a buffer that is used again and again.
 ///
 /// Canonical texts: text as it stands, integers `-12`, decimals `-12.50`, dates `2026-01-31`. Memory is that of the
-/// longest record it has held: its bytes, and its text, which may take up to three times as many.
+/// longest record it has held: its bytes, and its text, which may take up to four times as many.
 #[derive(Clone, Debug, Default)]
 pub struct Record {
     type_index: usize,
@@ -20,6 +20,9 @@ pub struct Record {
     /// Length of `raw` without its terminator.
     content_length: usize,
     text: String,
+    /// What stands between values in `text`, and in none of those that are the same in the file; nothing where `text`
+    /// is values alone.
+    between: Option<u8>,
     values: Vec<Value>,
 }
 
@@ -57,8 +60,10 @@ impl Record {
     }
 
     /// Sets a field of a record that was resized; the last call for a field counts. `false` where it has no such field.
+    #[inline]
     pub fn set(&mut self, field: usize, value: &str) -> bool {
         let from = self.text.len();
+        self.between = None;
         let Some(slot) = self.values.get_mut(field) else { return false };
         self.text.push_str(value);
         slot.text = Some((from as u32, self.text.len() as u32));
@@ -75,10 +80,12 @@ impl Record {
     /// Adds the next field: its canonical text, or `None` where it is absent.
     pub fn push(&mut self, value: Option<&str>) {
         let from = self.text.len();
+        self.between = None;
         if let Some(value) = value {
             self.text.push_str(value);
         }
-        FieldSink { text: &mut self.text, values: &mut self.values }.close(from, 0..0, value.is_some());
+        let Self { text, between, values, .. } = self;
+        FieldSink { text, between, values }.close(from, 0..0, value.is_some());
     }
 
     /// Gives every field that is absent what it has where nobody says anything.
@@ -95,12 +102,14 @@ impl Record {
     pub fn copy_values(&mut self, other: &Self) {
         self.rebuild(other.type_index);
         self.text.push_str(&other.text);
+        self.between = other.between;
         self.values.extend_from_slice(&other.values);
     }
 
     /// Takes over the fields of another record, and keeps its own bytes.
     pub(super) fn take_values(&mut self, other: &Self) {
         self.text.clone_from(&other.text);
+        self.between = other.between;
         self.values.clone_from(&other.values);
     }
 
@@ -146,6 +155,18 @@ impl Record {
         &self.raw[self.content_length..]
     }
 
+    /// The canonical texts of all its fields, one behind the other, and perhaps more: what is not in it is in none.
+    #[inline]
+    pub(super) fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// What stands between the values in [`Record::text`], and in none that is the same in the file.
+    #[inline]
+    pub(super) fn between(&self) -> Option<u8> {
+        self.between
+    }
+
     /// How many fields it has.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -159,10 +180,18 @@ impl Record {
     }
 
     /// The canonical text of a field; `None` where it is absent, or the record has no such field.
+    #[inline]
     #[must_use]
     pub fn get(&self, field: usize) -> Option<&str> {
         let (from, to) = self.values.get(field)?.text?;
         self.text.get(from as usize..to as usize)
+    }
+
+    /// The same, in bytes.
+    #[inline]
+    pub(super) fn bytes_of(&self, field: usize) -> Option<&[u8]> {
+        let (from, to) = self.values.get(field)?.text?;
+        self.text.as_bytes().get(from as usize..to as usize)
     }
 
     /// Where the raw text of a field begins in the file, an opening quote included.
@@ -194,6 +223,7 @@ impl Record {
         self.raw.clear();
         self.raw.extend_from_slice(raw);
         self.content_length = raw.len();
+        self.between = None;
         self.text.clear();
         self.values.clear();
     }
@@ -201,6 +231,7 @@ impl Record {
     /// Forgets the fields of a record that was loaded, and takes it for one of another type.
     pub(super) fn clear_fields(&mut self, type_index: usize) {
         self.type_index = type_index;
+        self.between = None;
         self.text.clear();
         self.values.clear();
     }
@@ -222,7 +253,8 @@ impl Record {
 
     /// The parts that filling in the fields needs: the bytes to read, without terminator, and where to write.
     pub(super) fn parts(&mut self) -> (&[u8], FieldSink<'_>) {
-        (&self.raw[..self.content_length], FieldSink { text: &mut self.text, values: &mut self.values })
+        let Self { raw, content_length, text, between, values, .. } = self;
+        (&raw[..*content_length], FieldSink { text, between, values })
     }
 
     /// States the type of the record that was loaded.
@@ -246,10 +278,25 @@ pub(super) struct Place {
 pub(super) struct FieldSink<'r> {
     /// Canonical text is appended here.
     pub(super) text: &'r mut String,
+    between: &'r mut Option<u8>,
     values: &'r mut Vec<Value>,
 }
 
 impl FieldSink<'_> {
+    /// Takes all text of a record at once, for fields that are the same in events, and what stands between them.
+    #[inline]
+    pub(super) fn take_whole(&mut self, record: &str, between: Option<u8>) {
+        self.text.push_str(record);
+        *self.between = between;
+    }
+
+    /// Adds a field whose text is part of the record that was taken whole.
+    #[inline]
+    pub(super) fn add_same(&mut self, text: Range<usize>, raw: Range<usize>) {
+        let text = Some((text.start as u32, text.end as u32));
+        self.values.push(Value { text, offset: raw.start as u32, length: raw.len() as u32 });
+    }
+
     /// Ends a field whose text is what was appended since `from`; `raw` is where its raw bytes stand in the record.
     ///
     /// Both fit 32 bits: a layout admits no record of more than a gigabyte, and text is at most three times as long.

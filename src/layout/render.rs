@@ -1,5 +1,7 @@
 //! Records become the bytes of a file: the reverse of the parser.
 
+mod plain;
+
 use std::fmt;
 
 use memchr::memchr2;
@@ -13,6 +15,7 @@ use super::proof::Change;
 use super::record::Record;
 use super::utf16::encode_since;
 use super::{DiscriminatorSpec, Layout, Presence, RecordType, Terminator};
+use plain::PlainWriter;
 
 /// A record that cannot be written so that it would be read back.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -209,13 +212,15 @@ pub(super) struct RecordWriter<'l> {
     layout: &'l Layout,
     /// Which field stands in each column, where the line of column names decides.
     fields: Option<Vec<usize>>,
+    /// For records with nothing special in them.
+    plain: Option<PlainWriter>,
     text: String,
     value: Vec<u8>,
 }
 
 impl<'l> RecordWriter<'l> {
     pub(super) fn new(layout: &'l Layout) -> Self {
-        Self { layout, fields: None, text: String::new(), value: Vec::new() }
+        Self { layout, fields: None, plain: PlainWriter::new(layout), text: String::new(), value: Vec::new() }
     }
 
     /// Takes the order of columns from the line that names them.
@@ -241,6 +246,20 @@ impl<'l> RecordWriter<'l> {
 
     /// Appends a record with changes: fields as they stand, and another end.
     pub(super) fn write_changed(
+        &mut self,
+        record: &Record,
+        changes: &[Change],
+        at_start: bool,
+        out: &mut Vec<u8>,
+    ) -> Result<(), RenderError> {
+        if changes.is_empty() && self.append_plainly(record, at_start, out) {
+            return Ok(());
+        }
+        self.write_generally(record, changes, at_start, out)
+    }
+
+    /// The same, field by field, whatever is in them.
+    pub(super) fn write_generally(
         &mut self,
         record: &Record,
         changes: &[Change],

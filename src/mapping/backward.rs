@@ -1,5 +1,10 @@
-//! A payload becomes the group of records that it was made from. The payload is read once, as text, straight into the
+//! A payload becomes the group of records that it was made from. The payload is read as text, straight into the
 //! records: neither a document nor a value is built.
+//!
+//! There is a short way for payloads as the bridge writes them ([`scanned`]), and this long one for any, which tells
+//! what is wrong.
+
+mod scanned;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -8,7 +13,7 @@ use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error as _, IgnoredA
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::{EventPlan, Mapping, Source, ValuePlan};
+use super::{EventPlan, Mapping, Member, Payload, Source, ValuePlan};
 use crate::layout::{Layout, Record};
 
 /// A payload that makes no records.
@@ -50,7 +55,21 @@ impl CarriedRecords {
     ///
     /// # Errors
     /// When the payload is no JSON, or does not have the declared form.
-    pub fn read(&mut self, layout: &Layout, plan: &EventPlan, data: &[u8]) -> Result<(), BackwardError> {
+    pub fn read(&mut self, layout: &Layout, plan: &EventPlan, payload: Payload<'_>) -> Result<(), BackwardError> {
+        if !self.read_shortly(layout, plan, payload) {
+            self.read_at_length(layout, plan, payload.data)?;
+        }
+        self.records[..self.used].iter_mut().for_each(|record| record.fill_defaults(layout));
+        Ok(())
+    }
+
+    /// `false` where the long way has to be gone.
+    fn read_shortly(&mut self, layout: &Layout, plan: &EventPlan, payload: Payload<'_>) -> bool {
+        self.used = 0;
+        payload.scanned.and_then(|scanned| scanned::read(self, layout, plan, scanned)).is_some()
+    }
+
+    fn read_at_length(&mut self, layout: &Layout, plan: &EventPlan, data: &[u8]) -> Result<(), BackwardError> {
         self.used = 0;
         self.error = None;
         self.begin(layout, plan.record);
@@ -62,7 +81,6 @@ impl CarriedRecords {
             let told = self.error.take();
             return Err(told.unwrap_or_else(|| wrong(&error.to_string())));
         }
-        self.records[..self.used].iter_mut().for_each(|record| record.fill_defaults(layout));
         Ok(())
     }
 
@@ -75,11 +93,11 @@ impl CarriedRecords {
         layout: &Layout,
         mapping: &Mapping,
         event_type: &str,
-        data: &[u8],
+        payload: Payload<'_>,
     ) -> Result<(), BackwardError> {
         let mut last = wrong(&format!("no event of type `{event_type}` is declared"));
         for plan in mapping.events().iter().filter(|plan| plan.event_type == event_type) {
-            match self.read(layout, plan, data) {
+            match self.read(layout, plan, payload) {
                 Ok(()) if plan.could_make(&self.records[0]) => return Ok(()),
                 Ok(()) => last = wrong("the condition of the event does not hold"),
                 Err(error) => last = error,
@@ -99,6 +117,23 @@ impl CarriedRecords {
         self.used += 1;
         self.used - 1
     }
+
+    /// Keeps the text of a field of the record at hand.
+    #[inline]
+    fn keep(&mut self, source: Source, record: usize, text: &str) -> Result<(), BackwardError> {
+        let (record, field) = match source {
+            Source::Lead(field) => (0, field),
+            Source::Member(field) => (record, field),
+            // Header, trailer and the file's name travel in the manifest.
+            _ => return Ok(()),
+        };
+        let record = &mut self.records[record];
+        if record.get(field).is_some_and(|other| other != text) {
+            return Err(wrong("another property gives the same field another value"));
+        }
+        record.set(field, text);
+        Ok(())
+    }
 }
 
 impl EventPlan {
@@ -117,22 +152,6 @@ struct Reading<'r> {
 }
 
 impl Reading<'_> {
-    /// Keeps the text of a field of the record at hand.
-    fn keep(&mut self, source: Source, record: usize, text: &str) -> Result<(), BackwardError> {
-        let (record, field) = match source {
-            Source::Lead(field) => (0, field),
-            Source::Member(field) => (record, field),
-            // Header, trailer and the file's name travel in the manifest.
-            _ => return Ok(()),
-        };
-        let record = &mut self.found.records[record];
-        if record.get(field).is_some_and(|other| other != text) {
-            return Err(wrong("another property gives the same field another value"));
-        }
-        record.set(field, text);
-        Ok(())
-    }
-
     /// Adds what leads to an error to it, from within outwards.
     #[cold]
     fn within(&mut self, step: &dyn fmt::Display, told: &dyn fmt::Display) {
@@ -154,7 +173,7 @@ fn wrong(message: &str) -> BackwardError {
 /// Reads an object; null is one without properties.
 struct ObjectSeed<'s, 'r> {
     reading: &'s mut Reading<'r>,
-    members: &'s [(String, ValuePlan)],
+    members: &'s [Member],
     record: usize,
 }
 
@@ -187,7 +206,7 @@ impl<'de> Visitor<'de> for ObjectSeed<'_, '_> {
                 continue;
             };
             next = index + 1;
-            let (name, plan) = &members[index];
+            let Member { name, plan, .. } = &members[index];
             let value = map.next_value_seed(ValueSeed { reading, plan, record });
             value.inspect_err(|error| reading.within(name, error))?;
         }
@@ -197,7 +216,7 @@ impl<'de> Visitor<'de> for ObjectSeed<'_, '_> {
 
 /// Reads the name of a property: which of the declared ones it is, if any.
 struct NameSeed<'s> {
-    members: &'s [(String, ValuePlan)],
+    members: &'s [Member],
     next: usize,
 }
 
@@ -217,10 +236,10 @@ impl Visitor<'_> for NameSeed<'_> {
     }
 
     fn visit_str<E>(self, name: &str) -> Result<Option<usize>, E> {
-        if self.members.get(self.next).is_some_and(|(known, _)| known == name) {
+        if self.members.get(self.next).is_some_and(|known| known.name == name) {
             return Ok(Some(self.next));
         }
-        Ok(self.members.iter().position(|(known, _)| known == name))
+        Ok(self.members.iter().position(|known| known.name == name))
     }
 }
 
@@ -242,7 +261,7 @@ impl<'de> DeserializeSeed<'de> for ValueSeed<'_, '_> {
                 let raw = <&RawValue>::deserialize(deserializer)?.get();
                 match bare(raw)? {
                     None => Ok(()),
-                    Some(text) => reading.keep(*source, record, &text).map_err(|error| reading.fail(error)),
+                    Some(text) => reading.found.keep(*source, record, &text).map_err(|error| reading.fail(error)),
                 }
             }
             ValuePlan::Field { source, .. } => {
@@ -294,7 +313,7 @@ impl TextSeed<'_, '_> {
                 None => return Err(self.reading.fail(wrong("the value is not in the code table"))),
             },
         };
-        let kept = self.reading.keep(self.source, self.record, in_file);
+        let kept = self.reading.found.keep(self.source, self.record, in_file);
         kept.map_err(|error| self.reading.fail(error))
     }
 }
@@ -377,7 +396,7 @@ impl<'de> Visitor<'de> for ListSeed<'_, '_> {
 struct MemberSeed<'s, 'r> {
     reading: &'s mut Reading<'r>,
     record_type: usize,
-    data: &'s [(String, ValuePlan)],
+    data: &'s [Member],
 }
 
 impl<'de> DeserializeSeed<'de> for MemberSeed<'_, '_> {
@@ -389,3 +408,6 @@ impl<'de> DeserializeSeed<'de> for MemberSeed<'_, '_> {
         ObjectSeed { reading, members: data, record }.deserialize(deserializer)
     }
 }
+
+#[cfg(test)]
+mod tests;

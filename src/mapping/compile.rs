@@ -1,7 +1,8 @@
 //! From a stated mapping to one that fits its layout.
 
 use super::spec::{EventSpec, FieldRef, ValueSpec};
-use super::{EventPlan, Mapping, RecordUse, Source, ValuePlan};
+use super::{EventPlan, Mapping, Member, RecordUse, Source, ValuePlan};
+use crate::domain::event::json_string;
 use crate::layout::{Layout, Role, ValueType};
 
 impl Mapping {
@@ -103,8 +104,8 @@ impl Compiler<'_> {
         }
     }
 
-    fn object(&mut self, scope: Scope, spec: &[(String, ValueSpec)]) -> Vec<(String, ValuePlan)> {
-        spec.iter().filter_map(|(name, value)| Some((name.clone(), self.value(scope, value)?))).collect()
+    fn object(&mut self, scope: Scope, spec: &[(String, ValueSpec)]) -> Vec<Member> {
+        spec.iter().filter_map(|(name, value)| Some(Member::new(name, self.value(scope, value)?))).collect()
     }
 
     fn value(&mut self, scope: Scope, spec: &ValueSpec) -> Option<ValuePlan> {
@@ -173,7 +174,16 @@ impl Compiler<'_> {
     }
 }
 
-fn uses_trailer(data: &[(String, ValuePlan)]) -> bool {
+impl Member {
+    fn new(name: &str, plan: ValuePlan) -> Self {
+        let mut json_name = Vec::new();
+        json_string(&mut json_name, name);
+        json_name.push(b':');
+        Self { name: name.to_owned(), json_name, plan }
+    }
+}
+
+fn uses_trailer(data: &[Member]) -> bool {
     fn value(plan: &ValuePlan) -> bool {
         match plan {
             ValuePlan::Field { source, .. } | ValuePlan::Codes { source, .. } => matches!(source, Source::Trailer(_)),
@@ -182,5 +192,5 @@ fn uses_trailer(data: &[(String, ValuePlan)]) -> bool {
             ValuePlan::Array(elements) => elements.iter().any(value),
         }
     }
-    data.iter().any(|(_, plan)| value(plan))
+    data.iter().any(|member| value(&member.plan))
 }

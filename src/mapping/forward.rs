@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{EventPlan, Group, Mapping, RecordUse, Source, ValuePlan};
+use super::{EventPlan, Group, Mapping, Member, RecordUse, Source, ValuePlan};
 use crate::domain::BusinessDate;
 use crate::domain::event::json_string;
 use crate::layout::Record;
@@ -165,17 +165,16 @@ struct DataWriter<'a> {
 }
 
 impl DataWriter<'_> {
-    fn object(&mut self, members: &[(String, ValuePlan)], member: Option<usize>) -> Result<bool, ForwardError> {
+    fn object(&mut self, members: &[Member], member: Option<usize>) -> Result<bool, ForwardError> {
         let start = self.out.len();
         self.out.push(b'{');
         let mut any = false;
-        for (name, plan) in members {
+        for Member { json_name, plan, .. } in members {
             let before = self.out.len();
             if any {
                 self.out.push(b',');
             }
-            json_string(self.out, name);
-            self.out.push(b':');
+            self.out.extend_from_slice(json_name);
             if self.value(plan, member)? {
                 any = true;
             } else {

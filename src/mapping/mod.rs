@@ -7,12 +7,14 @@ mod backward;
 mod compile;
 mod forward;
 mod group;
+mod scan;
 mod schema;
 pub mod spec;
 
 pub use backward::{BackwardError, CarriedRecords};
 pub use forward::{FileNaming, ForwardError, Surroundings};
 pub use group::Group;
+pub use scan::{Payload, PayloadScan};
 pub use schema::{EventSchema, SchemaProblem};
 
 use serde_json::Value;
@@ -45,7 +47,7 @@ pub struct EventPlan {
     when: Option<(usize, Vec<String>)>,
     key: usize,
     business_date: Source,
-    data: Vec<(String, ValuePlan)>,
+    data: Vec<Member>,
     needs_trailer: bool,
 }
 
@@ -68,14 +70,23 @@ enum Source {
     FileName,
 }
 
+/// A property of a payload.
+#[derive(Debug)]
+struct Member {
+    name: String,
+    /// The name as JSON has it, with what stands around it.
+    json_name: Vec<u8>,
+    plan: ValuePlan,
+}
+
 #[derive(Debug)]
 enum ValuePlan {
     Field { source: Source, number: bool },
     Codes { source: Source, codes: Vec<(String, String)> },
     Constant(Value),
-    Object(Vec<(String, ValuePlan)>),
+    Object(Vec<Member>),
     Array(Vec<ValuePlan>),
-    Each { record: usize, data: Vec<(String, ValuePlan)> },
+    Each { record: usize, data: Vec<Member> },
 }
 
 impl Mapping {

@@ -4,7 +4,7 @@ use super::random::Random;
 use super::specs::*;
 use super::*;
 
-const LETTERS: [char; 20] = [
+pub(super) const LETTERS: [char; 20] = [
     'a',
     'N',
     '0',

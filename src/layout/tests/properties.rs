@@ -93,6 +93,41 @@ fn any_bytes_at_all_are_answered_within_bounds() {
     }
 }
 
+#[test]
+fn what_is_written_plainly_is_what_is_written_generally() {
+    let mut random = Random::seeded();
+    let (mut plain, mut others) = (0, 0);
+    for _ in 0..rounds() {
+        let (layout, spec, rows, _) = file(&mut random);
+        let mut writer = render::RecordWriter::new(&layout);
+        for (name, mut values) in rows {
+            for _ in 0..3 {
+                let mut record = Record::build(layout.record_type(&name).unwrap());
+                values.iter().for_each(|value| record.push(value.as_deref()));
+                let at_start = random.one_in(8);
+                let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+                let general = writer.write_generally(&record, &[], at_start, &mut theirs);
+                let is_plain = writer.append_plainly(&record, at_start, &mut ours);
+                let shown = || format!("{record:?}\n{}\n{general:?}\n{spec:#?}", theirs.escape_ascii());
+                assert_eq!(writer.is_plainly(&record, at_start, &theirs), is_plain, "{}", shown());
+                if is_plain {
+                    assert!(general.is_ok() && ours == theirs, "{}\n{}", ours.escape_ascii(), shown());
+                    edit(&mut random, &mut ours);
+                    assert_eq!(writer.is_plainly(&record, at_start, &ours), ours == theirs, "{}", shown());
+                } else {
+                    assert!(ours.is_empty());
+                }
+                plain += usize::from(is_plain);
+                others += usize::from(!is_plain);
+                let index = random.below(values.len());
+                values[index] = (!random.one_in(4)).then(|| random.text(&invented::LETTERS, 4));
+            }
+        }
+    }
+    println!("{plain} plainly, {others} only generally");
+    assert!(plain > rounds() && others > rounds() / 8, "{plain} and {others}: one way is hardly tried");
+}
+
 fn edit(random: &mut Random, bytes: &mut Vec<u8>) {
     const FAVOURITES: &[u8] = b"\"',|;\\\n\r\t 0+-.\x1A\0#\xFFax";
     let byte = if random.one_in(4) { random.next() as u8 } else { random.pick(FAVOURITES) };

@@ -35,4 +35,9 @@ impl Codec for Integer {
     fn render(&self, canonical: &str, out: &mut String) -> Result<(), String> {
         self.format.render(canonical, out)
     }
+
+    #[inline]
+    fn is_same(&self, text: &[u8]) -> bool {
+        self.format.is_same(text)
+    }
 }

@@ -227,11 +227,13 @@ pub(super) struct Padding {
 
 impl Padding {
     /// A value without its padding.
+    #[inline]
     pub(super) fn trim(self, text: &str) -> &str {
-        let pad = char::from(self.pad);
+        // It is ASCII, so that no character is cut in two.
+        let pad = |byte: &u8| *byte == self.pad;
         match self.align {
-            Align::Left => text.trim_end_matches(pad),
-            Align::Right => text.trim_start_matches(pad),
+            Align::Left => &text[..text.len() - text.bytes().rev().take_while(pad).count()],
+            Align::Right => &text[text.bytes().take_while(pad).count()..],
         }
     }
 }
@@ -263,6 +265,17 @@ pub(super) trait Codec {
     /// # Errors
     /// Why it cannot be written so that it would be read back, as a predicate.
     fn render(&self, canonical: &str, out: &mut String) -> Result<(), String>;
+
+    /// Whether a text, which has no control character, is the same in file and event: what [`Codec::parse`] makes of it
+    /// as well as what [`Codec::render`] does. `false` where these have to be asked.
+    fn is_same(&self, _text: &[u8]) -> bool {
+        false
+    }
+
+    /// Canonical is what is written, whatever that is: no control character in it is all that matters.
+    fn is_text(&self) -> bool {
+        false
+    }
 
     /// The value that the field has whatever an event says.
     fn fixed_value(&self) -> Option<&str> {
@@ -327,6 +340,15 @@ macro_rules! field_types {
             #[inline]
             fn render(&self, canonical: &str, out: &mut String) -> Result<(), String> {
                 match self { $(Self::$codec(codec) => codec.render(canonical, out)),* }
+            }
+
+            #[inline]
+            fn is_same(&self, text: &[u8]) -> bool {
+                match self { $(Self::$codec(codec) => codec.is_same(text)),* }
+            }
+
+            fn is_text(&self) -> bool {
+                match self { $(Self::$codec(codec) => codec.is_text()),* }
             }
 
             fn fixed_value(&self) -> Option<&str> {

@@ -9,6 +9,7 @@ mod overpunch;
 use overpunch::{Overpunch, Punched, Unsigned, overpunched, punch};
 
 use super::{Align, Padding, Problem, SettingDefinition, SettingForm, Stated};
+use crate::domain::digits::are_digits;
 
 /// How a number is written. An integer is a number with no digits after the point.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,6 +24,18 @@ pub(super) struct NumberFormat {
     pub(super) sign: Sign,
     /// Filled with zeros between sign and digits, to this width.
     pub(super) zeros_to: Option<usize>,
+}
+
+/// As many as mostly fill a number up to its width.
+const ZEROS: &str = "0000000000000000000000000000000000000000";
+
+/// Where the digits behind the point of a plain number are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Plain {
+    /// How many bytes stand behind the whole digits, the point included.
+    fraction: usize,
+    /// The point as written.
+    point: u8,
 }
 
 /// Where the sign of a number stands.
@@ -120,45 +133,70 @@ impl NumberFormat {
     #[inline]
     pub(super) fn parse(&self, written: &str, out: &mut String) -> Result<(), String> {
         // The most frequent forms, with nothing to change about them.
-        if self.is_plain() && self.is_canonical(written.as_bytes()) {
+        if let Some(plain) = self.plain()
+            && self.is_canonical(plain, written.as_bytes())
+        {
             let from = out.len();
             out.push_str(written);
-            if let (Some(point), Some(scale)) = (self.point.filter(|point| *point != b'.'), self.scale) {
-                let at = out.len() - scale - 1;
-                debug_assert!(at > from && out.as_bytes()[at] == point);
+            if plain.point != b'.' {
+                let at = out.len() - plain.fraction;
+                debug_assert!(at > from && out.as_bytes()[at] == plain.point);
                 out.replace_range(at..=at, ".");
+            }
+            return Ok(());
+        }
+        if let Some(scale) = self.implied()
+            && written.len() > scale
+            && are_digits(written.as_bytes())
+        {
+            let (whole, fraction) = written.split_at(written.len() - scale);
+            out.push_str(without_leading_zeros(whole));
+            if scale > 0 {
+                out.push('.');
+                out.push_str(fraction);
             }
             return Ok(());
         }
         self.parse_any(written, out)
     }
 
-    /// Whether numbers are mostly written as they are in events.
+    /// The digits after a point that is not written, where those who are not negative are nothing but digits.
     #[inline]
-    fn is_plain(&self) -> bool {
-        matches!(self.sign, Sign::Leading | Sign::Unsigned)
-            && self.zeros_to.is_none()
-            && self.grouping.is_none()
-            && (self.point.is_some() || self.scale == Some(0))
-            && self.scale.is_some()
+    fn implied(&self) -> Option<usize> {
+        let plain = matches!(self.sign, Sign::Leading | Sign::Unsigned) && self.grouping.is_none();
+        self.scale.filter(|_| plain && self.point.is_none())
+    }
+
+    /// Where numbers are mostly written as they are in events, but for the point.
+    #[inline]
+    fn plain(&self) -> Option<Plain> {
+        if !matches!(self.sign, Sign::Leading | Sign::Unsigned) || self.zeros_to.is_some() || self.grouping.is_some() {
+            return None;
+        }
+        match (self.scale, self.point) {
+            (Some(scale), Some(point)) => Some(Plain { fraction: scale + 1, point }),
+            (Some(0), None) => Some(Plain { fraction: 0, point: b'.' }),
+            _ => None,
+        }
     }
 
     /// Whether a number is written as it is in events, but for the point.
     #[inline]
-    fn is_canonical(&self, written: &[u8]) -> bool {
+    fn is_canonical(&self, plain: Plain, written: &[u8]) -> bool {
         let digits = match written {
             [b'-', digits @ ..] if self.sign == Sign::Leading => digits,
             digits => digits,
         };
-        let scale = self.scale.unwrap_or(0);
-        let fraction = if self.point.is_some() { scale + 1 } else { 0 };
-        let Some(whole) = digits.len().checked_sub(fraction).filter(|whole| *whole > 0) else { return false };
+        let Some(whole) = digits.len().checked_sub(plain.fraction).filter(|whole| *whole > 0) else { return false };
         let (whole, rest) = digits.split_at(whole);
-        let all_digits = |digits: &[u8]| digits.iter().fold(true, |all, digit| all & digit.is_ascii_digit());
+        let fraction = match rest {
+            [] => rest,
+            [point, fraction @ ..] if *point == plain.point => fraction,
+            _ => return false,
+        };
         (whole[0] != b'0' || whole.len() == 1)
-            && rest.first().copied() == self.point.filter(|_| fraction > 0)
-            && all_digits(whole)
-            && all_digits(rest.get(1..).unwrap_or_default())
+            && are_digits(whole)
+            && are_digits(fraction)
             // A negative zero is none.
             && (digits.len() == written.len() || digits.iter().any(|digit| (b'1'..=b'9').contains(digit)))
     }
@@ -279,11 +317,32 @@ impl NumberFormat {
     /// Why it is no canonical number of this format.
     #[inline]
     pub(super) fn render(&self, canonical: &str, out: &mut String) -> Result<(), String> {
-        if self.is_plain() && self.point.is_none_or(|point| point == b'.') && self.is_canonical(canonical.as_bytes()) {
+        if self.is_same(canonical.as_bytes()) {
             out.push_str(canonical);
             return Ok(());
         }
+        if let (Some(scale), Some(width)) = (self.implied(), self.zeros_to)
+            && !canonical.starts_with('-')
+            && self.is_canonical(
+                Plain { fraction: if scale > 0 { scale + 1 } else { 0 }, point: b'.' },
+                canonical.as_bytes(),
+            )
+        {
+            let digits = canonical.len() - usize::from(scale > 0);
+            if let Some(zeros) = width.checked_sub(digits).and_then(|missing| ZEROS.get(..missing)) {
+                out.push_str(zeros);
+                out.push_str(&canonical[..digits - scale]);
+                out.push_str(&canonical[canonical.len() - scale..]);
+                return Ok(());
+            }
+        }
         self.render_any(canonical, out)
+    }
+
+    /// Whether a number is written as it is in events, the point included.
+    #[inline]
+    pub(super) fn is_same(&self, text: &[u8]) -> bool {
+        self.plain().is_some_and(|plain| plain.point == b'.' && self.is_canonical(plain, text))
     }
 
     fn render_any(&self, canonical: &str, out: &mut String) -> Result<(), String> {
@@ -371,7 +430,7 @@ impl NumberFormat {
 
 #[inline]
 fn push_digits(digits: &str, out: &mut String) -> Result<(), String> {
-    if !digits.bytes().fold(true, |all, byte| all & byte.is_ascii_digit()) {
+    if !are_digits(digits.as_bytes()) {
         let stranger = digits.chars().find(|character| !character.is_ascii_digit()).unwrap_or(' ');
         return Err(format!("is no number: it has a {stranger:?}"));
     }
@@ -381,8 +440,8 @@ fn push_digits(digits: &str, out: &mut String) -> Result<(), String> {
 
 /// Digits without zeros in front, but at least one digit.
 fn without_leading_zeros(digits: &str) -> &str {
-    let significant = digits.trim_start_matches('0');
-    if significant.is_empty() { &digits[digits.len().saturating_sub(1)..] } else { significant }
+    let zeros = digits.bytes().take_while(|digit| *digit == b'0').count();
+    &digits[zeros.min(digits.len().saturating_sub(1))..]
 }
 
 /// A canonical number as a count of units of its `scale`th digit after the point: with 2, `12.50` is 1250 and `3` is

@@ -43,6 +43,15 @@ impl Codec for Text {
         Ok(())
     }
 
+    #[inline]
+    fn is_same(&self, _text: &[u8]) -> bool {
+        true
+    }
+
+    fn is_text(&self) -> bool {
+        true
+    }
+
     fn may_be_empty(&self) -> bool {
         true
     }
