@@ -8,10 +8,12 @@
 //! - `listing`: what is in it;
 //! - `handle`: an opened file;
 //! - `watch`: wake-ups;
-//! - `outbox`: the part that writes, and only to an outbox;
+//! - `outbox`: the part that writes, and only to an outbox; `clearing`: takes files out of an inbox, where that is asked
+//!   for;
 //! - `filesystem`: which kind of file system it is on, and whether it is mounted at all;
 //! - `failure`: the system's answers as errors with advice.
 
+mod clearing;
 mod failure;
 mod filesystem;
 mod handle;
@@ -28,6 +30,7 @@ use dropbridge_port::{
 
 use crate::tree::Tree;
 
+pub use crate::clearing::LocalClearing;
 pub use crate::outbox::LocalOutbox;
 
 /// How a directory is to be used.

@@ -15,7 +15,7 @@ use dropbridge_port::{
     Publication, Result, StagedFile, StagedName, Standing,
 };
 use rustix::fd::OwnedFd;
-use rustix::fs::{AtFlags, Mode, fstat, fsync, mkdirat, statat};
+use rustix::fs::{Access, AtFlags, Mode, accessat, fstat, fsync, mkdirat, statat};
 use rustix::io::Errno;
 
 use crate::failure::write_failure;
@@ -194,6 +194,16 @@ impl Outbox for LocalOutbox {
         const OPERATION: &str = "look at outbox";
         let root = self.outbox.open_root(OPERATION)?;
         self.identify(OPERATION, &root)
+    }
+
+    fn look(&self) -> Result<()> {
+        const OPERATION: &str = "write to outbox";
+        let places = self.places(OPERATION)?;
+        let access = Access::WRITE_OK | Access::EXEC_OK;
+        let may = |directory: &OwnedFd| accessat(directory, c".", access, AtFlags::EACCESS);
+        may(&places.outbox).map_err(|errno| write_failure(OPERATION, self.outbox.address(), errno))?;
+        let staging = places.staging.as_ref().map_or(Ok(()), may);
+        staging.map_err(|errno| self.staging_failure(OPERATION, errno))
     }
 
     fn pin(&self, identity: OutboxIdentity) {

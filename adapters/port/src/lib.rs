@@ -1,16 +1,18 @@
 //! The contract between the bridge and everything outside that it touches.
 //!
-//! Three traits carry it: [`Share`], a place where files live, which is only read; [`Outbox`], a place where files are
-//! delivered; and [`EventLog`], a place where events go. Adapters implement them in crates of their own; the bridge knows
+//! Three traits carry it: [`Share`], a place where files live, which is only read ([`Clearing`] takes files away where a
+//! configuration asks for that); [`Outbox`], a place where files are delivered; and [`EventLog`], a place where events go. Adapters implement them in crates of their own; the bridge knows
 //! only this crate. Calls block: whoever drives them
 //! decides on which thread. Errors say what to do through their [`ErrorKind`].
 
+mod clearing;
 mod error;
 mod event_log;
 pub mod failpoint;
 mod outbox;
 mod share;
 
+pub use clearing::{Cleared, Clearing};
 pub use error::{ErrorKind, PortError, Result};
 pub use event_log::{
     Cleanup, EventLog, FetchedRecord, Isolation, OutgoingRecord, PartitionOffset, Polled, Reader, StartAt, TopicSpec,

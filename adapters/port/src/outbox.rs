@@ -214,6 +214,12 @@ pub trait Outbox: Send + Sync {
     /// See [`Outbox`].
     fn identity(&self) -> Result<OutboxIdentity>;
 
+    /// Whether files could be delivered now, as far as permissions tell: nothing is written, and no probe file made.
+    ///
+    /// # Errors
+    /// See [`Outbox`].
+    fn look(&self) -> Result<()>;
+
     /// From now on nothing is written unless this very directory is there.
     fn pin(&self, identity: OutboxIdentity);
 
