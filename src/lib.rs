@@ -19,6 +19,7 @@ pub mod layout;
 pub mod ledger;
 pub mod mapping;
 pub mod metrics;
+pub mod relay;
 pub mod runner;
 pub mod stop;
 pub mod wiring;

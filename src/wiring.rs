@@ -6,13 +6,14 @@ use std::sync::{Arc, Mutex};
 
 use anyhow::{Context as _, anyhow};
 use dropbridge_kafka::{KafkaLog, KafkaSettings};
-use dropbridge_local::{LocalSettings, LocalShare};
-use dropbridge_port::{EventLog, Share};
+use dropbridge_local::{LocalClearing, LocalOutbox, LocalSettings, LocalShare};
+use dropbridge_port::{Clearing, EventLog, Outbox, Share};
 use dropbridge_sqlite::SqliteLog;
 
 use crate::capture::Store;
 use crate::clock::{Clock, SystemClock};
-use crate::config::settings::{FeedSettings, LogSettings, Settings};
+use crate::config::settings::{FeedSettings, LogSettings, OutboxSettings, Settings};
+use crate::domain::policy::AfterRelay;
 use crate::health::Health;
 use crate::inbound::arrivals::Arrivals;
 use crate::inbound::plan::FeedPlan;
@@ -21,6 +22,7 @@ use crate::inbound::slot::Context;
 use crate::ledger::{LedgerIndex, Topics};
 use crate::mapping::EventSchema;
 use crate::metrics::Metrics;
+use crate::relay::facts::RelayBoard;
 use crate::stop::Stop;
 
 /// Everything a command works with.
@@ -31,6 +33,8 @@ pub struct Bridge {
     pub context: Context,
     /// The feeds, in the order of the configuration.
     pub feeds: Vec<Arc<FeedPlan>>,
+    /// How relays stand.
+    pub relays: RelayBoard,
 }
 
 impl Bridge {
@@ -77,7 +81,7 @@ impl Bridge {
             stop: Stop::new(),
             takeover_after: settings.takeover_after,
         };
-        Ok(Self { settings: Arc::new(settings), context, feeds })
+        Ok(Self { settings: Arc::new(settings), context, feeds, relays: RelayBoard::default() })
     }
 
     /// Feeds by id.
@@ -91,9 +95,37 @@ impl Bridge {
     /// # Errors
     /// Of the adapter.
     pub fn share(&self, feed: &FeedSettings) -> anyhow::Result<Arc<dyn Share>> {
-        let settings = self.settings.shares.get(&feed.share).ok_or_else(|| anyhow!("no share `{}`", feed.share))?;
-        let local = LocalSettings { notify: settings.notify, require_mount: settings.require_mount };
-        Ok(Arc::new(LocalShare::open_below(&settings.root, Path::new(&feed.inbox), local)?))
+        let (root, local) = self.local(&feed.share)?;
+        Ok(Arc::new(LocalShare::open_below(root, Path::new(&feed.inbox), local)?))
+    }
+
+    /// An outbox of a share that can be written to.
+    ///
+    /// # Errors
+    /// Of the adapter.
+    pub fn outbox(&self, settings: &OutboxSettings) -> anyhow::Result<Arc<dyn Outbox>> {
+        let (root, local) = self.local(&settings.share)?;
+        let staging = settings.staging.as_deref().map(Path::new);
+        Ok(Arc::new(LocalOutbox::open(root, Path::new(&settings.directory), staging, local)?))
+    }
+
+    /// What takes files out of a feed's inbox; `None` where they stay.
+    ///
+    /// # Errors
+    /// Of the adapter.
+    pub fn clearing(&self, feed: &FeedSettings) -> anyhow::Result<Option<Arc<dyn Clearing>>> {
+        let destination = match feed.relay.as_ref().map(|relay| &relay.after) {
+            None | Some(AfterRelay::Leave) => return Ok(None),
+            Some(AfterRelay::Delete) => None,
+            Some(AfterRelay::Move(directory)) => Some(Path::new(directory)),
+        };
+        let (root, local) = self.local(&feed.share)?;
+        Ok(Some(Arc::new(LocalClearing::open(root, Path::new(&feed.inbox), destination, local)?)))
+    }
+
+    fn local(&self, share: &str) -> anyhow::Result<(&Path, LocalSettings)> {
+        let settings = self.settings.shares.get(share).ok_or_else(|| anyhow!("no share `{share}`"))?;
+        Ok((&settings.root, LocalSettings { notify: settings.notify, require_mount: settings.require_mount }))
     }
 
     /// The store; its directories are made where they are missing.

@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 
 /// For each module of `src/`, the modules that it may use. Whoever adds one decides it here, for all to see.
 ///
-/// Order of the layers, from above: `cli ↔ demo → runner → wiring → inbound → ledger → config → capture → mapping →
+/// Order of the layers, from above: `cli ↔ demo → runner → wiring → relay → inbound → ledger → config → capture → mapping →
 /// layout → domain`; `clock`, `stop`, `metrics` and `draft` stand beside them,
 /// `health` between `inbound` and `ledger`, `http` above `health`.
-const MAY_USE: [(&str, &[&str]); 19] = [
+const MAY_USE: [(&str, &[&str]); 20] = [
     ("domain", &[]),
     ("layout", &["domain"]),
     ("mapping", &["domain", "layout"]),
@@ -31,13 +31,17 @@ const MAY_USE: [(&str, &[&str]); 19] = [
             "stop",
         ],
     ),
-    ("wiring", &["capture", "clock", "config", "health", "inbound", "ledger", "mapping", "metrics", "stop"]),
-    ("runner", &["capture", "health", "inbound", "ledger", "metrics", "stop", "wiring"]),
+    ("relay", &["capture", "config", "domain", "inbound"]),
+    (
+        "wiring",
+        &["capture", "clock", "config", "domain", "health", "inbound", "ledger", "mapping", "metrics", "relay", "stop"],
+    ),
+    ("runner", &["capture", "health", "inbound", "ledger", "metrics", "relay", "stop", "wiring"]),
     ("demo", &["cli", "config", "domain", "inbound", "ledger", "runner", "stop", "wiring"]),
     (
         "cli",
         &[
-            "arrivals", "capture", "config", "demo", "domain", "draft", "http", "inbound", "layout", "ledger",
+            "arrivals", "capture", "config", "demo", "domain", "draft", "http", "inbound", "layout", "ledger", "relay",
             "runner", "wiring", "stop",
         ],
     ),

@@ -120,7 +120,8 @@ pub fn take(
 }
 
 /// Names are given and taken away while we read, and each time the version changes: size and mtime decide.
-const fn same_content(one: EntryStat, other: EntryStat) -> bool {
+#[must_use]
+pub const fn same_content(one: EntryStat, other: EntryStat) -> bool {
     one.size == other.size && one.modified_ns == other.modified_ns
 }
 

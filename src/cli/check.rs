@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use clap::Args;
-use dropbridge_port::{ErrorKind, ListRequest, TopicSpec, TopicState};
+use dropbridge_port::{ErrorKind, ListRequest, OutboxIdentity, TopicSpec, TopicState};
 use serde::Serialize;
 
 use super::output::counted;
@@ -14,6 +14,7 @@ use crate::config::settings::LogSettings;
 use crate::inbound::slot::verify_genesis;
 use crate::ledger::DropState;
 use crate::ledger::replay::{read_control, read_ledger};
+use crate::relay::{self, journal::Journal};
 use crate::runner::read_witness;
 use crate::wiring::Bridge;
 
@@ -54,6 +55,7 @@ pub(super) fn run(config: &Path, _arguments: &CheckArguments, output: Output) ->
             check_store(&bridge, &mut findings);
             for plan in &bridge.feeds {
                 check_feed(&bridge, plan, &mut findings);
+                check_relay(&bridge, plan, &mut findings);
             }
         }
         Err(error) => findings.wrong("bridge", format!("{error:#}")),
@@ -177,6 +179,48 @@ fn check_store(bridge: &Bridge, findings: &mut Findings) {
             findings.wrong("store", format!("{} is not there: `dropbridge init` makes it", path.display()));
         }
         Err(error) => findings.wrong("store", format!("{}: {error}", path.display())),
+    }
+}
+
+/// The outbox is there and can be written as far as permission bits tell; its relay has a journal.
+fn check_relay(bridge: &Bridge, plan: &crate::inbound::plan::FeedPlan, findings: &mut Findings) {
+    let Some(relay) = &plan.settings.relay else { return };
+    let subject = format!("{} relay", plan.id());
+    let journal = match Journal::look(&relay::directory(&bridge.settings.state), plan.id()) {
+        Ok(journal) => Some(journal),
+        Err(error) if error.kind == ErrorKind::NotFound => {
+            findings.wrong(&subject, "this state directory has no journal of it: `dropbridge init` begins one");
+            None
+        }
+        Err(error) => {
+            findings.wrong(&subject, error.to_string());
+            None
+        }
+    };
+    let outbox = match bridge.outbox(&relay.outbox) {
+        Ok(outbox) => outbox,
+        Err(error) => return findings.wrong(&subject, format!("{error:#}")),
+    };
+    match outbox.look() {
+        Ok(()) => {}
+        Err(error) => return findings.wrong(&subject, error.to_string()),
+    }
+    let pinned = journal.as_ref().and_then(|journal| OutboxIdentity::parse(journal.outbox.as_deref()?));
+    match (outbox.identity(), pinned) {
+        (Err(error), _) => findings.wrong(&subject, error.to_string()),
+        (Ok(found), Some(pinned)) if found != pinned => findings.wrong(
+            &subject,
+            format!(
+                "{}: another directory or file system is here than before; if it is the right one: dropbridge relay \
+                 adopt-outbox {}",
+                outbox.address(),
+                plan.id()
+            ),
+        ),
+        (Ok(_), _) => match journal.map_or(0, |journal| journal.held.len()) {
+            0 => findings.fine(&subject, format!("to {}", outbox.address())),
+            held => findings.wrong(&subject, format!("{} held: dropbridge relay list", counted(held as u64, "file"))),
+        },
     }
 }
 

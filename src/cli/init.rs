@@ -1,5 +1,7 @@
 //! `dropbridge init`.
 
+use std::sync::Arc;
+
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
@@ -7,8 +9,10 @@ use serde_json::json;
 use super::{Answer, Output};
 use crate::domain::BusinessDate;
 use crate::inbound::baseline::BaselinePolicy;
+use crate::inbound::plan::FeedPlan;
 use crate::inbound::slot::Context;
 use crate::ledger::topics::SLOTS;
+use crate::relay::{self, begin::FirstFiles};
 use crate::runner::{give_baselines, set_up, without_baseline};
 use crate::wiring::Bridge;
 
@@ -21,9 +25,22 @@ pub(super) struct InitArguments {
     /// `from=YYYY-MM-DD` publishes those of that business date and later.
     #[arg(long, default_value = "skip", value_parser = parse_policy, value_name = "POLICY")]
     baseline: BaselinePolicy,
+    /// What becomes of the files that lie in the inbox of an interposed feed when its relay begins: `skip`, they were
+    /// delivered before; `take`, they are passed on. Needed where the feed ran before without a relay or elsewhere;
+    /// otherwise they are skipped.
+    #[arg(long, value_name = "POLICY", value_parser = parse_first_files)]
+    relay: Option<FirstFiles>,
     /// Only print what an administrator has to set up on a cluster where we may not: topics and access rights.
     #[arg(long)]
     plan: bool,
+}
+
+fn parse_first_files(text: &str) -> Result<FirstFiles, String> {
+    match text {
+        "skip" => Ok(FirstFiles::Skip),
+        "take" => Ok(FirstFiles::Take),
+        _ => Err("use skip or take".to_owned()),
+    }
 }
 
 fn parse_policy(text: &str) -> Result<BaselinePolicy, String> {
@@ -68,11 +85,63 @@ pub(super) fn run(bridge: &Bridge, arguments: &InitArguments, output: Output) ->
         specs.len(),
         genesis.id
     ))?;
-    baselines(bridge, arguments.baseline, output)
+    let wanting = without_baseline(bridge)?;
+    // First: what comes in between is rather passed on than forgotten.
+    let relays = relays(bridge, &wanting, arguments.relay, output)?;
+    let baselines = baselines(bridge, &wanting, arguments.baseline, output)?;
+    Ok(if relays == Answer::Fine { baselines } else { relays })
 }
 
-fn baselines(bridge: &Bridge, policy: BaselinePolicy, output: Output) -> anyhow::Result<Answer> {
-    let wanting = without_baseline(bridge)?;
+/// Begins the journals of interposed feeds that have none.
+fn relays(
+    bridge: &Bridge,
+    new: &[Arc<FeedPlan>],
+    stated: Option<FirstFiles>,
+    output: Output,
+) -> anyhow::Result<Answer> {
+    let journals = relay::directory(&bridge.settings.state);
+    let (mut rows, mut answer) = (Vec::new(), Answer::Fine);
+    for plan in bridge.feeds.iter().filter(|plan| plan.settings.relay.is_some()) {
+        if relay::journal::path(&journals, plan.id()).exists() {
+            continue;
+        }
+        let is_new = new.iter().any(|new| new.id() == plan.id());
+        let (count, remark) = match stated.or_else(|| is_new.then_some(FirstFiles::Skip)) {
+            None => (
+                None,
+                "this feed ran before, and this state directory has no journal of its relay: bring the `relay` directory \
+                 of the one that relayed, or state `--relay skip` (all in the inbox was delivered) or `--relay take`"
+                    .to_owned(),
+            ),
+            Some(policy) => {
+                let begun = bridge.share(&plan.settings).and_then(|share| {
+                    Ok(relay::begin::begin(&journals, plan, &*share, policy)?)
+                });
+                match begun {
+                    Ok(count) => (count, String::new()),
+                    Err(error) => (None, format!("{error:#}")),
+                }
+            }
+        };
+        if !remark.is_empty() {
+            answer = Answer::No;
+        }
+        output.object(&json!({ "feed": plan.id(), "relay": count, "error": remark }))?;
+        let count = count.map_or_else(|| "-".to_owned(), |count| count.to_string());
+        rows.push(vec![plan.id().to_owned(), count, remark]);
+    }
+    if !rows.is_empty() {
+        output.table(&["interposed feed", "files not passed on", "problem"], rows)?;
+    }
+    Ok(answer)
+}
+
+fn baselines(
+    bridge: &Bridge,
+    wanting: &[Arc<FeedPlan>],
+    policy: BaselinePolicy,
+    output: Output,
+) -> anyhow::Result<Answer> {
     if wanting.is_empty() {
         output.line("every feed has its baseline")?;
         return Ok(Answer::Fine);
@@ -81,7 +150,7 @@ fn baselines(bridge: &Bridge, policy: BaselinePolicy, output: Output) -> anyhow:
     bar.set_style(ProgressStyle::with_template("{bar:30} {pos}/{len} feeds  {msg}")?);
     let mut rows = Vec::new();
     let mut answer = Answer::Fine;
-    give_baselines(bridge, &wanting, policy, &mut |plan, outcome| {
+    give_baselines(bridge, wanting, policy, &mut |plan, outcome| {
         bar.set_message(plan.id().to_owned());
         let (entries, remark) = match outcome {
             Ok(entries) => (Some(entries), String::new()),

@@ -13,6 +13,7 @@ mod ledger;
 mod output;
 mod prove;
 mod quarantine;
+mod relay;
 mod requests;
 mod run;
 mod store;
@@ -71,6 +72,9 @@ enum Command {
     /// Look after files that could not be published.
     #[command(subcommand, after_help = "Example:\n  dropbridge quarantine list")]
     Quarantine(quarantine::QuarantineCommand),
+    /// Look after the files that interposed feeds pass on.
+    #[command(subcommand, after_help = "Example:\n  dropbridge relay list")]
+    Relay(relay::RelayCommand),
     /// Work on layouts: how the bytes of a file are records.
     #[command(
         subcommand,
@@ -129,6 +133,7 @@ async fn dispatch(arguments: Arguments, output: Output) -> anyhow::Result<Answer
         Command::Ledger(own) => ledger::run(&*open(config)?, &own, output),
         Command::Arrivals(own) => arrivals::run(&*open(config)?, &own, output),
         Command::Quarantine(own) => quarantine::run(open(config)?, &own, output).await,
+        Command::Relay(own) => relay::run(config, &own, output),
         Command::Layout(own) => layout::run(&own, output),
         Command::Store(own) => store::run(open(config)?, &own, output).await,
         Command::Demo(own) => demo::run(&own, output).await,

@@ -9,9 +9,9 @@ use dropbridge_port::{ErrorKind, PortError};
 
 use super::output::{counted, size};
 use super::{Answer, Output};
-use crate::config::{self, Settings};
+use crate::config::{self, Settings, settings::LogSettings};
 use crate::http::{self, Endpoints, Listening};
-use crate::runner::{self, RunOptions, RunSummary};
+use crate::runner::{self, Relays, RunOptions, RunSummary};
 use crate::stop::Backoff;
 use crate::wiring::{Bridge, Instruments};
 
@@ -66,6 +66,8 @@ async fn listen(
 /// Opens the bridge. Whoever serves waits for a log that is away, as a service that is started before its broker has to.
 fn open(settings: &Settings, instruments: &Instruments, arguments: &RunArguments) -> anyhow::Result<Arc<Bridge>> {
     let mut backoff = Backoff::default();
+    // A broker may take its time to answer, or be away: files are passed on all the same.
+    let relays = if arguments.until_idle || arguments.standby { None } else { relays_alone(settings)? };
     loop {
         match Bridge::open_with(settings.clone(), instruments.clone()) {
             Err(error) if !arguments.until_idle && is_transient(&error) => {
@@ -73,9 +75,22 @@ fn open(settings: &Settings, instruments: &Instruments, arguments: &RunArguments
                 tracing::error!("the event log is away, trying again: {error:#}");
                 std::thread::sleep(backoff.pause());
             }
-            answer => return answer.map(Arc::new),
+            answer => {
+                // The run begins its own: journals belong to one at a time.
+                drop(relays.map(Relays::end));
+                return answer.map(Arc::new);
+            }
         }
     }
+}
+
+/// The relays without the event log; `None` where there is no interposed feed, or the log is a file.
+fn relays_alone(settings: &Settings) -> anyhow::Result<Option<Relays>> {
+    let is_remote = matches!(settings.log, LogSettings::Kafka { .. });
+    if !is_remote || settings.feeds.iter().all(|feed| feed.relay.is_none()) {
+        return Ok(None);
+    }
+    Ok(Some(Relays::start(&Arc::new(Bridge::without_log(settings.clone())?), false)?))
 }
 
 fn is_transient(error: &anyhow::Error) -> bool {
@@ -86,8 +101,10 @@ async fn run_opened(bridge: Arc<Bridge>, arguments: &RunArguments, output: Outpu
     let options = RunOptions { until_idle: arguments.until_idle, standby: arguments.standby, ..RunOptions::default() };
     let summary = runner::run(bridge, options).await?;
     show(&summary, output)?;
-    let errors: Vec<String> =
-        summary.feeds.iter().filter_map(|feed| Some(format!("{}: {}", feed.feed, feed.error.as_ref()?))).collect();
+    let of_feeds = summary.feeds.iter().filter_map(|feed| Some(format!("{}: {}", feed.feed, feed.error.as_ref()?)));
+    let of_relays = summary.relays.iter();
+    let of_relays = of_relays.filter_map(|relay| Some(format!("relay of {}: {}", relay.feed, relay.trouble.as_ref()?)));
+    let errors: Vec<String> = of_feeds.chain(of_relays).collect();
     if summary.has_errors() {
         anyhow::bail!("{}", errors.join("\n       "));
     }
@@ -122,6 +139,15 @@ pub(super) fn show(summary: &RunSummary, output: Output) -> anyhow::Result<()> {
     for feed in &summary.feeds {
         for (path, missing) in &feed.waiting {
             output.line(format!("{}: {path} waits for {missing}", feed.feed))?;
+        }
+    }
+    for relay in &summary.relays {
+        for (path, reason) in &relay.held {
+            output.line(format!("relay of {}: {path} is held: {reason}", relay.feed))?;
+        }
+        for (path, reason) in relay.waiting.iter().filter(|(path, _)| !relay.held.iter().any(|(held, _)| held == path))
+        {
+            output.line(format!("relay of {}: {path} waits for {reason}", relay.feed))?;
         }
     }
     Ok(())

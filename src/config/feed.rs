@@ -14,6 +14,7 @@ use super::expect;
 use super::given::Given;
 use super::layout::StatedLayout;
 use super::mapping::{self, StatedEvent, Surroundings};
+use super::outbox::{self, StatedRelay};
 use super::problems::{Place, suggestion};
 use super::readiness;
 use super::section::Section;
@@ -28,6 +29,8 @@ pub(super) struct StatedFeed {
     pub(super) share: Option<String>,
     /// Directory within the share.
     pub(super) inbox: Option<String>,
+    /// Where its files are passed on to.
+    pub(super) relay: Option<StatedRelay>,
     /// Looks into directories below.
     pub(super) recursive: bool,
     /// Its patterns as written.
@@ -43,7 +46,8 @@ pub(super) type Layouts = BTreeMap<String, Option<StatedLayout>>;
 pub(super) fn read(section: Section<'_>, department: Option<&str>, bridge: &Bridge, layouts: &Layouts) -> StatedFeed {
     let id = word_of_an_address(&section, "id");
     let share = section.need("share").and_then(|given| known(&given, "share", &bridge.shares));
-    let inbox = section.need("inbox").and_then(|given| inbox(&given));
+    let inbox = section.need("inbox").and_then(|given| directory_in_share(&given));
+    let relay = outbox::relay(&section, share.as_deref(), bridge);
     let recursive = section.flag("recursive", false);
     let names = Names::read(&section);
     let exclude = section.find("exclude").map(|given| readiness::wildcards(&given)).unwrap_or_default();
@@ -93,6 +97,11 @@ pub(super) fn read(section: Section<'_>, department: Option<&str>, bridge: &Brid
             share: share.clone()?,
             inbox: inbox.clone()?,
             recursive,
+            passed_over: Vec::new(),
+            relay: match &relay {
+                Some(relay) => Some(relay.settings.clone()?),
+                None => None,
+            },
             include: names.patterns.into_iter().map(|(_, _, pattern)| pattern).collect(),
             exclude,
             layout: Arc::clone(layout?.layout.as_ref()?),
@@ -111,7 +120,7 @@ pub(super) fn read(section: Section<'_>, department: Option<&str>, bridge: &Brid
             retention: of_store.retention,
         })
     })();
-    StatedFeed { id: id.map(|id| (id, id_place)), share, inbox, recursive, include, settings }
+    StatedFeed { id: id.map(|id| (id, id_place)), share, inbox, relay, recursive, include, settings }
 }
 
 const VERDICTS: [(&str, Verdict); 3] = [
@@ -146,7 +155,7 @@ fn at_least_one<'a>(given: &Given<'a>, otherwise: &str) -> Vec<Given<'a>> {
 }
 
 /// A name that has to be stated elsewhere. Where nothing is stated at all, that was reported there.
-fn known<T>(given: &Given<'_>, what: &str, stated: &BTreeMap<String, T>) -> Option<String> {
+pub(super) fn known<T>(given: &Given<'_>, what: &str, stated: &BTreeMap<String, T>) -> Option<String> {
     let name = given.text()?;
     if stated.is_empty() || stated.contains_key(&name) {
         return Some(name);
@@ -159,7 +168,7 @@ fn known<T>(given: &Given<'_>, what: &str, stated: &BTreeMap<String, T>) -> Opti
 }
 
 /// A directory within the share, without `.` and doubled slashes.
-fn inbox(given: &Given<'_>) -> Option<String> {
+pub(super) fn directory_in_share(given: &Given<'_>) -> Option<String> {
     let text = given.text()?;
     if text.starts_with('/') || text.split('/').any(|part| part == "..") {
         given.problem("must be a directory within the share: no leading `/`, no `..`");

@@ -14,6 +14,7 @@ mod given;
 mod http;
 mod layout;
 mod mapping;
+mod outbox;
 mod places;
 mod problems;
 mod readiness;
@@ -97,6 +98,7 @@ fn read(path: &Path, gathered: &Gathered) -> Option<Settings> {
     let layouts = layouts(&source, &bridge, gathered);
     let feeds = feeds(&source, &bridge, &layouts, gathered);
     places::check(&bridge, &feeds, gathered);
+    let feeds = places::pass_over(&bridge, feeds);
     settings(bridge, feeds)
 }
 

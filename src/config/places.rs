@@ -1,5 +1,5 @@
-//! What only shows when all files are read: ids that stand twice, feeds that would take each other's files, and
-//! directories of the bridge inside those of a legacy system.
+//! What only shows when all files are read: ids that stand twice, feeds that would take each other's files, files that
+//! would be relayed round and round, and directories of the bridge inside those of a legacy system.
 
 use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
@@ -24,6 +24,7 @@ pub(super) fn check(bridge: &Bridge, feeds: &[StatedFeed], gathered: &Gathered) 
             no_shared_files(first, second, gathered);
         }
     }
+    relays_lead_somewhere(bridge, &inboxes, gathered);
     let log = match &bridge.log {
         Some((LogSettings::Embedded { path }, place)) => {
             Some((path, place)).filter(|(path, _)| !in_state(bridge, path))
@@ -37,6 +38,62 @@ pub(super) fn check(bridge: &Bridge, feeds: &[StatedFeed], gathered: &Gathered) 
     let own = own.into_iter().flatten();
     for (path, place) in own.chain(log) {
         outside_of_inboxes(path, place, &inboxes, gathered);
+    }
+}
+
+/// Tells each feed in which directories below its inbox the bridge itself delivers.
+pub(super) fn pass_over(bridge: &Bridge, mut feeds: Vec<StatedFeed>) -> Vec<StatedFeed> {
+    let outboxes: Vec<PathBuf> = feeds.iter().filter_map(|feed| outbox(bridge, feed)).collect();
+    for feed in &mut feeds {
+        let Some(inbox) = inbox(bridge, feed).map(|inbox| inbox.directory) else { continue };
+        let Some(settings) = feed.settings.as_mut().filter(|settings| settings.recursive) else { continue };
+        let below = outboxes.iter().filter_map(|outbox| outbox.strip_prefix(&inbox).ok()?.to_str());
+        settings.passed_over = below.filter(|below| !below.is_empty()).map(str::to_owned).collect();
+        settings.passed_over.sort();
+        settings.passed_over.dedup();
+    }
+    feeds
+}
+
+fn outbox(bridge: &Bridge, feed: &StatedFeed) -> Option<PathBuf> {
+    let relay = feed.relay.as_ref()?;
+    directory(bridge, relay.share.as_ref()?, relay.directory.as_ref()?)
+}
+
+fn directory(bridge: &Bridge, share: &str, directory: &str) -> Option<PathBuf> {
+    Some(resolved(&bridge.shares.get(share)?.as_ref()?.root.join(directory)))
+}
+
+/// A relay into the inbox of another feed is a hop on the way; one that leads back to where it began never ends. What
+/// is put aside after relaying must not be found by a feed either.
+fn relays_lead_somewhere(bridge: &Bridge, inboxes: &[Inbox<'_>], gathered: &Gathered) {
+    // Deliveries below a recursive inbox are passed over there.
+    let next = |outbox: &Path| inboxes.iter().filter(|inbox| inbox.directory == outbox).collect::<Vec<_>>();
+    for start in inboxes {
+        let Some(relay) = &start.feed.relay else { continue };
+        let mut reached: Vec<PathBuf> = outbox(bridge, start.feed).into_iter().collect();
+        let mut index = 0;
+        while let Some(at) = reached.get(index).cloned() {
+            index += 1;
+            if at == start.directory {
+                let message = "leads back to this feed's inbox: its files would be relayed without end";
+                gathered.add(&relay.place, message, Some("choose another directory".to_owned()));
+                break;
+            }
+            let further = next(&at).into_iter().filter_map(|inbox| outbox(bridge, inbox.feed));
+            let further: Vec<_> = further.filter(|outbox| !reached.contains(outbox)).collect();
+            reached.extend(further);
+        }
+        let Some((aside, place)) = &relay.moved_to else { continue };
+        let Some(aside) = start.feed.share.as_ref().and_then(|share| directory(bridge, share, aside)) else { continue };
+        let finds = |inbox: &&Inbox<'_>| {
+            aside == inbox.directory || (inbox.feed.recursive && aside.starts_with(&inbox.directory))
+        };
+        if let Some(inbox) = inboxes.iter().find(finds) {
+            let feed = inbox.feed.id.as_ref().map_or("without id", |(id, _)| id);
+            let message = format!("lies in the inbox of feed `{feed}`: what is moved there would be taken again");
+            gathered.add(place, message, Some("choose a directory outside of every inbox".to_owned()));
+        }
     }
 }
 

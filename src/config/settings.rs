@@ -6,12 +6,16 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use dropbridge_port::Attributes;
+
 use crate::arrivals::Expectation;
 use crate::capture::readiness::Readiness;
 use crate::capture::{Account, StoreOptions};
 use crate::domain::Calendar;
 use crate::domain::name_pattern::{NamePattern, Wildcard};
-use crate::domain::policy::{Corrections, KeepCaptures, RejectLimit, Repeat, Retention, SequenceReset};
+use crate::domain::policy::{
+    AfterRelay, Corrections, KeepCaptures, RejectLimit, Repeat, Retention, SequenceReset, TargetExists,
+};
 use crate::layout::{Layout, Verdict};
 use crate::mapping::spec::EventSpec;
 
@@ -129,6 +133,30 @@ pub struct EventSettings {
     pub schema: serde_json::Value,
 }
 
+/// Where files are delivered, and how.
+#[derive(Clone, Debug)]
+pub struct OutboxSettings {
+    /// The share's name.
+    pub share: String,
+    /// Directory within the share; empty is its root.
+    pub directory: String,
+    /// Directory within the share for temporary names; `.dropbridge` in the outbox where there is none.
+    pub staging: Option<String>,
+    /// What to do when a name is taken.
+    pub target_exists: TargetExists,
+    /// What each file is given.
+    pub attributes: Attributes,
+}
+
+/// An interposed feed: its files are passed on to the legacy consumer.
+#[derive(Clone, Debug)]
+pub struct RelaySettings {
+    /// Where to.
+    pub outbox: OutboxSettings,
+    /// What becomes of the file in the inbox.
+    pub after: AfterRelay,
+}
+
 /// One feed.
 #[derive(Clone, Debug)]
 pub struct FeedSettings {
@@ -142,6 +170,10 @@ pub struct FeedSettings {
     pub inbox: String,
     /// Look into directories below the inbox.
     pub recursive: bool,
+    /// Directories below the inbox in which the bridge itself delivers: what is there is no drop.
+    pub passed_over: Vec<String>,
+    /// Where its files are passed on to, if it is interposed.
+    pub relay: Option<RelaySettings>,
     /// Names that belong to the feed; the first that fits decides.
     pub include: Vec<NamePattern>,
     /// Names that do not.

@@ -24,6 +24,12 @@ impl ContentHash {
         Self(hasher.finalize().into())
     }
 
+    /// From the 32 bytes of a digest that was made elsewhere.
+    #[must_use]
+    pub const fn from_bytes(digest: [u8; 32]) -> Self {
+        Self(digest)
+    }
+
     /// The first 16 hexadecimal digits, for people and file names.
     #[must_use]
     pub fn short(&self) -> String {

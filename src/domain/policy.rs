@@ -20,6 +20,26 @@ pub enum Corrections {
     Publish,
 }
 
+/// What to do when the name that a delivery is to have in its outbox is taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TargetExists {
+    /// Wait until the consumer has collected what is there.
+    Wait,
+    /// Hold the delivery for a person.
+    Hold,
+}
+
+/// What becomes of a file in its inbox once it was relayed and the ledger knows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AfterRelay {
+    /// It stays.
+    Leave,
+    /// It is deleted.
+    Delete,
+    /// It is moved to this directory of its share.
+    Move(String),
+}
+
 /// How many bad records a file may have whose good ones are published.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RejectLimit {

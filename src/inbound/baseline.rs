@@ -79,7 +79,7 @@ pub fn record_baseline(slot: &mut Slot, plan: &FeedPlan, share: &dyn Share, poli
     for listed in &listing.entries {
         let Named::Entry(facts) = plan.selection.classify(listed.path.file_name()) else { continue };
         let facts = facts.unwrap_or_default();
-        if !policy.skips(&facts) {
+        if !policy.skips(&facts) || plan.is_ours(&listed.path) {
             continue;
         }
         let recursive = plan.settings.recursive;

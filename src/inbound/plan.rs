@@ -12,10 +12,13 @@ use crate::domain::hash::hex;
 use crate::domain::key::{Unnamed, generation};
 use crate::domain::name_pattern::NameFacts;
 use crate::domain::policy::{Repeat, SequenceReset};
-use crate::domain::{ContentHash, EntryFacts, LogicalKey};
+use crate::domain::{BusinessDate, ContentHash, EntryFacts, LogicalKey};
 use crate::ledger::LedgerIndex;
 use crate::mapping::{EventSchema, Mapping};
 use dropbridge_port::EntryPath;
+
+/// What every name begins with that a delivery gives to a file or directory on its way.
+const OUR_NAMES: &[u8] = b".dropbridge";
 
 /// A feed made ready.
 #[derive(Debug)]
@@ -82,6 +85,26 @@ impl FeedPlan {
     #[must_use]
     pub fn id(&self) -> &str {
         &self.settings.id
+    }
+
+    /// Whether a path below the inbox is of the bridge itself: a temporary name of a delivery, or a directory in which
+    /// it delivers. Never a drop.
+    #[must_use]
+    pub fn is_ours(&self, path: &EntryPath) -> bool {
+        let bytes = path.as_bytes();
+        bytes.split(|byte| *byte == b'/').any(|part| part.starts_with(OUR_NAMES))
+            || self
+                .settings
+                .passed_over
+                .iter()
+                .any(|directory| bytes.strip_prefix(directory.as_bytes()).is_some_and(|rest| rest.starts_with(b"/")))
+    }
+
+    /// The order in which complete entries are dealt with: business date, sequence, name.
+    #[must_use]
+    pub fn order(path: &EntryPath, facts: Option<&NameFacts>) -> (Option<BusinessDate>, Option<u64>, EntryPath) {
+        let sequence = facts.and_then(|facts| facts.sequence.as_deref()?.parse().ok());
+        (facts.and_then(|facts| facts.business_date), sequence, path.clone())
     }
 
     /// The identity of a capture, from its name and what the ledger knows.

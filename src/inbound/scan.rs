@@ -145,6 +145,7 @@ impl Scanner {
         let mut entries = Vec::new();
         for entry in &listing.entries {
             if let Named::Entry(said) = self.plan.selection.classify(entry.path.file_name())
+                && !self.plan.is_ours(&entry.path)
                 && !self.is_known(entry)
             {
                 facts.insert(entry.path.clone(), said);

@@ -18,7 +18,7 @@ use crate::stop::{Backoff, Stop, stopped};
 use crate::wiring::Bridge;
 
 /// How often a thread that waits looks whether it is to end.
-const LOOK_UP: Duration = Duration::from_millis(250);
+pub(super) const LOOK_UP: Duration = Duration::from_millis(250);
 
 /// How often a feed that could not be looked after is tried again when waiting is no cure.
 const PAUSED_RETRY: Duration = Duration::from_secs(30);
@@ -265,19 +265,19 @@ fn watch(worker: &Worker, scanner: &Scanner) -> Option<Option<Box<dyn Watch>>> {
 }
 
 /// Which errors a feed lives through. The others need a person, or mean that the bridge ends.
-const fn is_survivable(error: &PortError) -> bool {
+pub(super) const fn is_survivable(error: &PortError) -> bool {
     matches!(error.kind, ErrorKind::Transient | ErrorKind::Refused | ErrorKind::NotFound | ErrorKind::Configuration)
 }
 
 /// A feed's trouble: said once when it begins and once when it is over.
 #[derive(Default)]
-struct Trouble {
+pub(super) struct Trouble {
     said: Option<String>,
     backoff: Backoff,
 }
 
 impl Trouble {
-    fn met(&mut self, feed: &str, error: &PortError) -> Duration {
+    pub(super) fn met(&mut self, feed: &str, error: &PortError) -> Duration {
         let text = error.to_string();
         if self.said.as_ref() != Some(&text) {
             tracing::error!(feed, kind = error.kind.as_str(), "paused: {text}");
@@ -287,7 +287,7 @@ impl Trouble {
         if error.kind == ErrorKind::Transient { pause } else { pause.min(PAUSED_RETRY) }
     }
 
-    fn over(&mut self, feed: &str) {
+    pub(super) fn over(&mut self, feed: &str) {
         if self.said.take().is_some() {
             tracing::info!(feed, "goes on");
             self.backoff = Backoff::default();

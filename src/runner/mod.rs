@@ -1,4 +1,4 @@
-//! Runs a bridge: one thread for each feed, one that publishes.
+//! Runs a bridge: one thread for each feed, one for each relay, one that publishes.
 //!
 //! Feeds list, settle, take and examine; what is fine goes through a bounded channel to the publisher, which holds the
 //! slot. The memory that files on their way may take is a budget: a feed that is faster than the log waits.
@@ -6,6 +6,7 @@
 mod feed;
 mod genesis;
 mod publisher;
+mod relay;
 mod set_up;
 mod standby;
 
@@ -22,11 +23,13 @@ use crate::inbound::publish::Publisher;
 use crate::inbound::scan::Scanner;
 use crate::inbound::slot::Slot;
 use crate::inbound::tally::Tally;
+use crate::relay::facts::RelayFacts;
 use crate::stop::Backoff;
 use crate::wiring::Bridge;
 
 pub use feed::FeedReport;
 pub use genesis::{initialise, read_witness, write_witness};
+pub use relay::Relays;
 pub use set_up::{BaselineOutcome, give_baselines, set_up, without_baseline};
 
 /// Bytes of files and events that may be on their way at once.
@@ -53,6 +56,9 @@ pub struct RunSummary {
     pub tally: Tally,
     /// How each feed ended.
     pub feeds: Vec<FeedReport>,
+    /// How the relay of each interposed feed stands.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub relays: Vec<RelayFacts>,
 }
 
 impl RunSummary {
@@ -62,12 +68,13 @@ impl RunSummary {
         let tally = &self.tally;
         tally.quarantined + tally.held + tally.vanished + tally.abandoned > 0
             || self.feeds.iter().any(|feed| !feed.waiting.is_empty())
+            || self.relays.iter().any(RelayFacts::has_findings)
     }
 
-    /// A feed could not be looked after: the exit code is 2.
+    /// A feed or relay could not be looked after: the exit code is 2.
     #[must_use]
     pub fn has_errors(&self) -> bool {
-        self.feeds.iter().any(|feed| feed.error.is_some())
+        self.feeds.iter().any(|feed| feed.error.is_some()) || self.relays.iter().any(|relay| relay.trouble.is_some())
     }
 }
 
@@ -116,9 +123,17 @@ fn hold_and_stand_by(bridge: &Arc<Bridge>, options: RunOptions) -> anyhow::Resul
     let serves = !options.until_idle && !options.requests_only;
     let stop = bridge.context.stop.clone();
     let mut backoff = Backoff::default();
+    let mut relays = None;
     loop {
-        if standing_by && standby::wait_for_silence(bridge)? == standby::Waited::Stopped {
-            return Ok(RunSummary::default());
+        if standing_by {
+            // Whoever has the slot relays.
+            drop(relays.take());
+            if standby::wait_for_silence(bridge)? == standby::Waited::Stopped {
+                return Ok(RunSummary::default());
+            }
+        }
+        if relays.is_none() && !options.requests_only {
+            relays = Some(Relays::start(bridge, options.until_idle)?);
         }
         bridge.context.health.set_slot(SlotStanding::Starting);
         match hold(bridge, options) {
@@ -137,7 +152,11 @@ fn hold_and_stand_by(bridge: &Arc<Bridge>, options: RunOptions) -> anyhow::Resul
                     return Ok(RunSummary::default());
                 }
             }
-            answer => return answer,
+            answer => {
+                let end = if options.until_idle { Relays::wait } else { Relays::end };
+                let relays = relays.map(end).unwrap_or_default();
+                return answer.map(|summary| RunSummary { relays, ..summary });
+            }
         }
     }
 }
@@ -160,7 +179,10 @@ fn hold(bridge: &Arc<Bridge>, options: RunOptions) -> anyhow::Result<RunSummary>
     publisher.clear_up(&control.requests)?;
     let limits = publisher.hold_limits();
     if options.requests_only {
-        return Ok(RunSummary { tally: publisher::serve_requests(publisher, bridge, &control)?, feeds: Vec::new() });
+        return Ok(RunSummary {
+            tally: publisher::serve_requests(publisher, bridge, &control)?,
+            ..RunSummary::default()
+        });
     }
     context.health.set_census(context.ledger().census());
     context.health.set_slot(SlotStanding::Held);
@@ -201,7 +223,7 @@ fn hold(bridge: &Arc<Bridge>, options: RunOptions) -> anyhow::Result<RunSummary>
         .into_iter()
         .map(|worker| worker.join().map_err(|_| anyhow::anyhow!("a feed's thread panicked: this is a bug")))
         .collect::<anyhow::Result<Vec<FeedReport>>>()?;
-    Ok(RunSummary { tally: published?, feeds })
+    Ok(RunSummary { tally: published?, feeds, relays: Vec::new() })
 }
 
 /// A scanner over a feed's share.

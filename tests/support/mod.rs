@@ -10,6 +10,7 @@ pub mod http;
 pub mod long_orders;
 pub mod memory;
 pub mod private_broker;
+pub mod relayed;
 pub mod strace;
 pub mod tampering;
 pub mod watching;

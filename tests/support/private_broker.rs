@@ -30,10 +30,15 @@ impl PrivateBroker {
     /// An initialised site on it.
     pub fn site(&self, options: &FeedOptions) -> Site {
         let mut site = Site::uninitialised(LogKind::Kafka, options);
-        site.brokers = self.exports["DROPBRIDGE_TEST_KAFKA"].clone();
+        site.brokers = self.brokers();
         site.configure(options);
         site.ok(&["init", "--baseline", "take"]);
         site
+    }
+
+    /// Where it listens.
+    pub fn brokers(&self) -> String {
+        self.exports["DROPBRIDGE_TEST_KAFKA"].clone()
     }
 
     /// Stops it where it stands; when this returns, every thread of it is stopped.

@@ -70,11 +70,19 @@ pub enum Failpoint {
     OutboxPublished,
     /// Its witness is gone.
     OutboxForgotten,
+    /// The intent to relay a file is journaled; no part of it has its final name.
+    RelayIntended,
+    /// The receipt of a relayed file is journaled; its witnesses are there.
+    RelayReceived,
+    /// A relayed file is about to be taken out of its inbox.
+    RelayTidying,
+    /// A relayed file was taken out of its inbox; the journal does not say so.
+    RelayTidied,
 }
 
 impl Failpoint {
     /// Every point, in the order of a file's way.
-    pub const ALL: [Self; 29] = [
+    pub const ALL: [Self; 33] = [
         Self::EntryOpened,
         Self::Captured,
         Self::StoreBegun,
@@ -104,6 +112,10 @@ impl Failpoint {
         Self::OutboxRenamed,
         Self::OutboxPublished,
         Self::OutboxForgotten,
+        Self::RelayIntended,
+        Self::RelayReceived,
+        Self::RelayTidying,
+        Self::RelayTidied,
     ];
 
     /// Its name in `DROPBRIDGE_FAILPOINT`.
@@ -139,6 +151,10 @@ impl Failpoint {
             Self::OutboxRenamed => "outbox_renamed",
             Self::OutboxPublished => "outbox_published",
             Self::OutboxForgotten => "outbox_forgotten",
+            Self::RelayIntended => "relay_intended",
+            Self::RelayReceived => "relay_received",
+            Self::RelayTidying => "relay_tidying",
+            Self::RelayTidied => "relay_tidied",
         }
     }
 }

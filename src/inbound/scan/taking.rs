@@ -11,8 +11,8 @@ use super::{Emit, Facts, Scanner};
 use crate::capture::settle::{Missing, Standing};
 use crate::capture::take::{TakeOptions, Taken, take};
 use crate::capture::{Body, Capture, sidecar};
-use crate::domain::BusinessDate;
 use crate::domain::name_pattern::NameFacts;
+use crate::inbound::plan::FeedPlan;
 use crate::inbound::prepare::{Outcome, Prepared, Source, examine, pass, whole_file};
 use crate::inbound::way::Way;
 use crate::layout::RejectCode;
@@ -64,7 +64,7 @@ impl Scanner {
                 ready.push((path, standing, said));
             }
         }
-        ready.sort_by_cached_key(|(path, _, facts)| business_order(path, facts));
+        ready.sort_by_cached_key(|(path, _, facts)| FeedPlan::order(path, facts.as_ref().ok()));
         let mut trouble = None;
         for (path, standing, facts) in ready {
             if self.context.stop.is_raised() {
@@ -280,11 +280,4 @@ impl Scanner {
             .map_err(|error| PortError::io("read", beside.to_string(), &error))?;
         Ok(sidecar::read(&bytes, path.file_name(), rule.algorithm))
     }
-}
-
-/// The order in which complete entries are taken: business date, sequence, name.
-fn business_order(path: &EntryPath, facts: &Facts) -> (Option<BusinessDate>, Option<u64>, EntryPath) {
-    let facts = facts.as_ref().ok();
-    let sequence = facts.and_then(|facts| facts.sequence.as_deref()?.parse().ok());
-    (facts.and_then(|facts| facts.business_date), sequence, path.clone())
 }
