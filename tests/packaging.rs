@@ -80,8 +80,11 @@ fn promtool_takes_the_rules_and_each_alert_fires_when_it_should() {
     }
     let rules = rules();
     let tests = fs::read_to_string(packaging("prometheus/dropbridge.rules.test.yml")).unwrap();
+    let operating = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/operating.md");
+    let operating = fs::read_to_string(operating).unwrap();
     for alert in Regex::new("alert: ([A-Za-z]+)").unwrap().captures_iter(&rules) {
         assert!(tests.contains(&alert[1]), "no test makes {} fire", &alert[1]);
+        assert!(operating.contains(&alert[1]), "docs/operating.md does not say what to do about {}", &alert[1]);
     }
 }
 

@@ -46,7 +46,8 @@ pub fn files(directory: &Path) -> BTreeMap<String, Vec<u8>> {
     let entries = fs::read_dir(directory).unwrap().map(Result::unwrap);
     let visible = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_file()));
     visible
-        .map(|entry| (entry.file_name().into_string().unwrap(), fs::read(entry.path()).unwrap()))
+        // One that goes away meanwhile is not there.
+        .filter_map(|entry| Some((entry.file_name().into_string().unwrap(), fs::read(entry.path()).ok()?)))
         .filter(|(name, _)| !name.starts_with('.'))
         .collect()
 }
