@@ -14,6 +14,13 @@ use support::{LogKind, Running, Site, order_name, orders, wait_for_or};
 
 const RENAMED: &str = "temporary = [\"*.part\"]";
 
+/// Says by name what is not tested; where nothing may be skipped it fails.
+fn skip(test: &str, why: &str) {
+    let strict = std::env::var_os("CI").is_some() || std::env::var_os("DROPBRIDGE_TEST_DISALLOW_SKIP").is_some();
+    assert!(!strict, "{test}: {why}");
+    eprintln!("skipped: {test}: {why}");
+}
+
 /// Something mounted on a directory; it is unmounted when the test ends.
 struct Mount(PathBuf);
 
@@ -24,10 +31,7 @@ impl Mount {
         if output.status.success() {
             return Some(Self(at.to_owned()));
         }
-        let strict = std::env::var_os("CI").is_some() || std::env::var_os("DROPBRIDGE_TEST_DISALLOW_SKIP").is_some();
-        let why = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-        assert!(!strict, "{test} has to mount a file system, as root: {why}");
-        eprintln!("skipped: {test}: cannot mount: {why}");
+        skip(test, &format!("cannot mount, which takes root: {}", String::from_utf8_lossy(&output.stderr).trim()));
         None
     }
 }
@@ -93,8 +97,7 @@ fn a_small_file_system_that_somebody_fills_is_waited_for() {
     let (at, image) = (outbox(&site), site.path("image"));
     fs::File::create(&image).unwrap().set_len(4 << 20).unwrap();
     if !Command::new("mkfs.ext4").arg("-q").arg(&image).status().is_ok_and(|status| status.success()) {
-        eprintln!("skipped: a small file system in a file: no mkfs.ext4");
-        return;
+        return skip("a small file system in a file", "no mkfs.ext4: install Debian's package `e2fsprogs`");
     }
     let image = image.display().to_string();
     let Some(_mount) = Mount::new("a small file system in a file", &["-o", "loop", &image], &at) else { return };
@@ -182,8 +185,7 @@ fn an_outbox_of_somebody_else_is_waited_for() {
     let site = site(LogKind::Embedded, &options("", RENAMED));
     let may = Command::new("setpriv").args(["--reuid", "65534", "--clear-groups", "true"]).status();
     if !may.is_ok_and(|status| status.success()) {
-        eprintln!("skipped: an outbox of somebody else: not root, or no setpriv");
-        return;
+        return skip("an outbox of somebody else", "not root, or no setpriv");
     }
     let mut places = vec![site.path("")];
     while let Some(place) = places.pop() {
