@@ -7,6 +7,8 @@
 
 use std::sync::Arc;
 
+#[path = "../../src/arrivals/mod.rs"]
+pub mod arrivals;
 #[path = "../../src/capture/mod.rs"]
 pub mod capture;
 #[path = "../../src/config/mod.rs"]
