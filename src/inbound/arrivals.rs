@@ -5,7 +5,7 @@
 //! the feed is written in the same transaction as what was said, so that nothing is said twice or forgotten.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use dropbridge_port::failpoint::Failpoint;
@@ -32,7 +32,7 @@ struct Expecting {
 /// What is known of the arrivals of all feeds that expect files; shared by those who look and the one who says.
 #[derive(Default)]
 pub struct Arrivals {
-    feeds: Mutex<Arc<Feeds>>,
+    feeds: Feeds,
     board: Mutex<Board>,
 }
 
@@ -45,8 +45,6 @@ struct Board {
     /// Feeds whose journal is not in the log as it is here.
     unwritten: BTreeSet<String>,
     told_at: Option<Duration>,
-    /// Feeds were stated anew: some may not be watched yet.
-    is_stale: bool,
 }
 
 /// What a transaction says of arrivals, to be taken in after its commit.
@@ -60,23 +58,13 @@ impl Arrivals {
     /// The feeds that expect files.
     #[must_use]
     pub fn new(settings: &Settings) -> Self {
-        Self { feeds: Mutex::new(Arc::new(expecting(settings))), board: Mutex::default() }
-    }
-
-    /// Goes by other settings from now on. What was known stays known; what is expected anew is watched from now on.
-    pub fn reconfigure(&self, settings: &Settings) {
-        *self.feeds.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(expecting(settings));
-        self.board().is_stale = true;
-    }
-
-    fn feeds(&self) -> Arc<Feeds> {
-        Arc::clone(&self.feeds.lock().unwrap_or_else(PoisonError::into_inner))
+        Self { feeds: expecting(settings), board: Mutex::default() }
     }
 
     /// Whether a feed expects files.
     #[must_use]
     pub fn expects(&self, feed: &str) -> bool {
-        self.feeds().contains_key(feed)
+        self.feeds.contains_key(feed)
     }
 
     /// Takes in what a listing of a feed's inbox saw.
@@ -92,7 +80,7 @@ impl Arrivals {
         let stand = |feed: &String, expecting: &Expecting| {
             journals.get(feed).map(|journal| standing(&expecting.expectation, journal, now)).unwrap_or_default()
         };
-        self.feeds().iter().map(|(feed, expecting)| (feed.clone(), stand(feed, expecting))).collect()
+        self.feeds.iter().map(|(feed, expecting)| (feed.clone(), stand(feed, expecting))).collect()
     }
 
     /// How each feed that expects files stands, as this process knows it.
@@ -103,18 +91,9 @@ impl Arrivals {
 
     /// Goes on from the journals of the log; a feed without one is watched from now on.
     pub(super) fn begin(&self, journals: BTreeMap<String, Journal>, ledger: &LedgerIndex, now: Moment) {
-        {
-            let mut board = self.board();
-            *board = Board { looks: std::mem::take(&mut board.looks), journals, ..Board::default() };
-        }
-        self.begin_new(ledger, now);
-    }
-
-    /// Has every feed watched that expects files.
-    fn begin_new(&self, ledger: &LedgerIndex, now: Moment) {
         let mut board = self.board();
-        board.is_stale = false;
-        for (feed, expecting) in self.feeds().iter() {
+        *board = Board { looks: std::mem::take(&mut board.looks), journals, ..Board::default() };
+        for (feed, expecting) in &self.feeds {
             let journal = board.journals.remove(feed).unwrap_or_else(|| Journal::new(feed));
             let mut watch = Watch::new(&expecting.expectation, journal.clone());
             if watch.is_new() {
@@ -163,7 +142,7 @@ impl Arrivals {
     /// What there is to say now that some time has passed.
     fn of_time(&self, bridge: &str, now: Moment) -> Said {
         let mut said = Said::default();
-        for feed in self.feeds().keys() {
+        for feed in self.feeds.keys() {
             let look = self.board().looks.get(feed).cloned();
             self.watch(feed, bridge, &mut said, |watch| {
                 if let Some(look) = look
@@ -177,8 +156,7 @@ impl Arrivals {
     }
 
     fn watch(&self, feed: &str, bridge: &str, said: &mut Said, step: impl FnOnce(&mut Watch<'_>)) {
-        let feeds = self.feeds();
-        let Some(Expecting { department, expectation }) = feeds.get(feed) else { return };
+        let Some(Expecting { department, expectation }) = self.feeds.get(feed) else { return };
         let (journal, is_unwritten) = {
             let board = self.board();
             let journal = board.journals.get(feed).cloned().unwrap_or_else(|| Journal::new(feed));
@@ -200,10 +178,6 @@ impl Arrivals {
             board.unwritten.remove(&journal.feed);
             board.journals.insert(journal.feed.clone(), journal.clone());
         }
-    }
-
-    fn is_stale(&self) -> bool {
-        self.board().is_stale
     }
 
     /// Whether the numbers about what is overdue are to be told anew.
@@ -315,9 +289,6 @@ impl Slot {
     fn say_what_is_due(&mut self) -> Result<()> {
         let context = self.context().clone();
         let now = context.clock.now();
-        if context.arrivals.is_stale() {
-            context.arrivals.begin_new(&context.ledger(), now);
-        }
         let said = context.arrivals.of_time(&context.bridge, now);
         if said.journals.is_empty() {
             return Ok(());
