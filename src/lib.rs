@@ -2,7 +2,7 @@
 //!
 //! The way of a file: a share lists it, [`capture`] waits until it is settled and takes its bytes, the [`ledger`]
 //! says whether they are new, [`layout`] and [`mapping`] make events of them, and [`inbound`] publishes those with
-//! their ledger entry in one transaction. [`runner`] drives all feeds of a slot; [`wiring`] names the adapters.
+//! their ledger entry in one transaction. [`outbound`] makes files of events again. [`runner`] drives all feeds of a slot; [`wiring`] names the adapters.
 
 pub mod arrivals;
 pub mod capture;
@@ -19,6 +19,7 @@ pub mod layout;
 pub mod ledger;
 pub mod mapping;
 pub mod metrics;
+pub mod outbound;
 pub mod relay;
 pub mod runner;
 pub mod stop;

@@ -12,16 +12,17 @@ use dropbridge_sqlite::SqliteLog;
 
 use crate::capture::Store;
 use crate::clock::{Clock, SystemClock};
-use crate::config::settings::{FeedSettings, LogSettings, OutboxSettings, Settings};
+use crate::config::settings::{FeedSettings, LogSettings, OutboxSettings, RenderingKind, RenderingSettings, Settings};
 use crate::domain::policy::AfterRelay;
 use crate::health::Health;
 use crate::inbound::arrivals::Arrivals;
 use crate::inbound::plan::FeedPlan;
 use crate::inbound::request::Plans;
 use crate::inbound::slot::Context;
-use crate::ledger::{LedgerIndex, Topics};
+use crate::ledger::{DeliveryIndex, LedgerIndex, Topics};
 use crate::mapping::EventSchema;
 use crate::metrics::Metrics;
+use crate::outbound::plan::RenderingPlan;
 use crate::relay::facts::RelayBoard;
 use crate::stop::Stop;
 
@@ -33,6 +34,8 @@ pub struct Bridge {
     pub context: Context,
     /// The feeds, in the order of the configuration.
     pub feeds: Vec<Arc<FeedPlan>>,
+    /// The renderings, in the order of the configuration.
+    pub renderings: Vec<Arc<RenderingPlan>>,
     /// How relays stand.
     pub relays: RelayBoard,
 }
@@ -69,19 +72,21 @@ impl Bridge {
         let feeds = compile_feeds(&settings)?;
         instruments.declare(&settings, log.address());
         let Instruments { clock, metrics, health } = instruments;
+        let renderings = compile_renderings(&settings, &feeds)?;
         let context = Context {
             bridge: settings.name.clone(),
             log,
             topics: Arc::new(Topics::new(&settings)),
             ledger: Arc::new(Mutex::new(LedgerIndex::default())),
             clock,
+            deliveries: Arc::new(Mutex::new(DeliveryIndex::default())),
             arrivals: Arc::new(Arrivals::new(&settings)),
             metrics,
             health,
             stop: Stop::new(),
             takeover_after: settings.takeover_after,
         };
-        Ok(Self { settings: Arc::new(settings), context, feeds, relays: RelayBoard::default() })
+        Ok(Self { settings: Arc::new(settings), context, feeds, renderings, relays: RelayBoard::default() })
     }
 
     /// The same bridge under other settings, over the same log, ledger and clocks.
@@ -96,6 +101,7 @@ impl Bridge {
             return Err(anyhow!("{file}: {lines}. This cannot change while the bridge runs: restart it"));
         }
         let feeds = compile_feeds(&settings)?;
+        let renderings = compile_renderings(&settings, &feeds)?;
         let mut context = self.context.clone();
         context.topics = Arc::new(Topics::new(&settings));
         context.arrivals = Arc::new(Arrivals::new(&settings));
@@ -106,7 +112,7 @@ impl Bridge {
         let (clock, metrics) = (Arc::clone(&context.clock), Arc::clone(&context.metrics));
         let instruments = Instruments { clock, metrics, health: Arc::clone(&context.health) };
         instruments.declare(&settings, context.log.address());
-        Ok(Self { settings: Arc::new(settings), context, feeds, relays: RelayBoard::default() })
+        Ok(Self { settings: Arc::new(settings), context, feeds, renderings, relays: RelayBoard::default() })
     }
 
     /// Feeds by id.
@@ -151,6 +157,16 @@ impl Bridge {
     fn local(&self, share: &str) -> anyhow::Result<(&Path, LocalSettings)> {
         let settings = self.settings.shares.get(share).ok_or_else(|| anyhow!("no share `{share}`"))?;
         Ok((&settings.root, LocalSettings { notify: settings.notify, require_mount: settings.require_mount }))
+    }
+
+    /// The outbox of a rendering. It is not touched yet, so it need not be there.
+    ///
+    /// # Errors
+    /// Of the adapter.
+    pub fn rendering_outbox(&self, rendering: &RenderingSettings) -> anyhow::Result<Arc<dyn Outbox>> {
+        let (root, local) = self.local(&rendering.share)?;
+        let staging = rendering.staging.as_deref().map(Path::new);
+        Ok(Arc::new(LocalOutbox::open(root, Path::new(&rendering.outbox), staging, local)?))
     }
 
     /// The store; its directories are made where they are missing.
@@ -230,6 +246,16 @@ fn compile_feeds(settings: &Settings) -> anyhow::Result<Vec<Arc<FeedPlan>>> {
         plan.map(Arc::new).map_err(|problems| anyhow!("feed `{}`: {}", feed.id, problems.join("; ")))
     };
     settings.feeds.iter().map(compile).collect()
+}
+
+fn compile_renderings(settings: &Settings, feeds: &[Arc<FeedPlan>]) -> anyhow::Result<Vec<Arc<RenderingPlan>>> {
+    let compile = |rendering: &Arc<RenderingSettings>| {
+        let RenderingKind::Mirror { feed } = &rendering.kind;
+        let plan = feeds.iter().find(|plan| plan.id() == feed);
+        let feed = plan.ok_or_else(|| anyhow!("rendering `{}`: no feed `{feed}`", rendering.id))?;
+        Ok(Arc::new(RenderingPlan { settings: Arc::clone(rendering), feed: Arc::clone(feed) }))
+    };
+    settings.renderings.iter().map(compile).collect()
 }
 
 /// Opens an event log.

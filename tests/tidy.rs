@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 /// For each module of `src/`, the modules that it may use. Whoever adds one decides it here, for all to see.
 ///
-/// Order of the layers, from above: `cli ↔ demo → runner → wiring → relay → inbound → ledger → config → capture → mapping →
+/// Order of the layers, from above: `cli ↔ demo → runner → wiring → outbound | relay → inbound → ledger → config → capture → mapping →
 /// layout → domain`; `clock`, `stop`, `metrics` and `draft` stand beside them,
 /// `health` between `inbound` and `ledger`, `http` above `health`.
 const MAY_USE: &[(&str, &[&str])] = &[
@@ -32,18 +32,22 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "stop",
         ],
     ),
+    ("outbound", &["capture", "config", "domain", "inbound", "layout", "ledger", "mapping", "stop"]),
     ("relay", &["capture", "config", "domain", "inbound"]),
     (
         "wiring",
-        &["capture", "clock", "config", "domain", "health", "inbound", "ledger", "mapping", "metrics", "relay", "stop"],
+        &[
+            "capture", "clock", "config", "domain", "health", "inbound", "ledger", "mapping", "metrics", "outbound",
+            "relay", "stop",
+        ],
     ),
-    ("runner", &["capture", "config", "health", "inbound", "ledger", "metrics", "relay", "stop", "wiring"]),
+    ("runner", &["capture", "config", "health", "inbound", "ledger", "metrics", "outbound", "relay", "stop", "wiring"]),
     ("demo", &["cli", "config", "domain", "inbound", "ledger", "runner", "stop", "wiring"]),
     (
         "cli",
         &[
-            "arrivals", "capture", "config", "demo", "domain", "draft", "http", "inbound", "layout", "ledger", "relay",
-            "runner", "wiring", "stop",
+            "arrivals", "capture", "config", "demo", "domain", "draft", "http", "inbound", "layout", "ledger",
+            "outbound", "relay", "runner", "wiring", "stop",
         ],
     ),
     ("main", &[]),

@@ -1,5 +1,7 @@
 //! Which names in an inbox belong to a feed.
 
+use dropbridge_port::StagedName;
+
 use crate::capture::readiness::Readiness;
 use crate::domain::name_pattern::{NameFacts, NamePattern, Wildcard};
 
@@ -17,7 +19,7 @@ pub struct Selection {
 pub enum Named {
     /// An entry of the feed, with what its name says; `Err` where the name fits but its date is none.
     Entry(Result<NameFacts, String>),
-    /// Not there yet: the producer is going to rename it.
+    /// Not there yet: the producer, or the bridge that delivers, is going to rename it.
     Temporary,
     /// A marker or sidecar of some entry.
     Companion,
@@ -41,7 +43,8 @@ impl Selection {
     /// What a file name (no directory) is.
     #[must_use]
     pub fn classify(&self, name: &[u8]) -> Named {
-        if self.temporary.iter().any(|wildcard| wildcard.matches(name)) {
+        let is_ours = name.starts_with(StagedName::PREFIX.as_bytes());
+        if is_ours || self.temporary.iter().any(|wildcard| wildcard.matches(name)) {
             return Named::Temporary;
         }
         if self.exclude.iter().any(|wildcard| wildcard.matches(name)) {
@@ -72,6 +75,7 @@ mod tests {
         assert_eq!(selection.classify(b"a.dat"), Named::Entry(Ok(NameFacts::default())));
         assert_eq!(selection.classify(b"a.dat.done"), Named::Companion);
         assert_eq!(selection.classify(b"a.dat.tmp"), Named::Temporary);
+        assert_eq!(selection.classify(b".dropbridge-delivery-0-1-1"), Named::Temporary);
         assert_eq!(selection.classify(b"a.bak"), Named::Foreign);
     }
 }

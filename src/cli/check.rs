@@ -57,6 +57,9 @@ pub(super) fn run(config: &Path, _arguments: &CheckArguments, output: Output) ->
                 check_feed(&bridge, plan, &mut findings);
                 check_relay(&bridge, plan, &mut findings);
             }
+            for plan in &bridge.renderings {
+                check_rendering(&bridge, plan, &mut findings);
+            }
         }
         Err(error) => findings.wrong("bridge", format!("{error:#}")),
     }
@@ -221,6 +224,17 @@ fn check_relay(bridge: &Bridge, plan: &crate::inbound::plan::FeedPlan, findings:
             0 => findings.fine(&subject, format!("to {}", outbox.address())),
             held => findings.wrong(&subject, format!("{} held: dropbridge relay list", counted(held as u64, "file"))),
         },
+    }
+}
+
+fn check_rendering(bridge: &Bridge, plan: &crate::outbound::plan::RenderingPlan, findings: &mut Findings) {
+    let outbox = match bridge.rendering_outbox(&plan.settings) {
+        Ok(outbox) => outbox,
+        Err(error) => return findings.wrong(plan.id(), format!("{error:#}")),
+    };
+    match outbox.identity() {
+        Ok(_) => findings.fine(plan.id(), format!("{}: gets the files of {}", outbox.address(), plan.feed.id())),
+        Err(error) => findings.wrong(plan.id(), error.to_string()),
     }
 }
 

@@ -15,6 +15,7 @@ use crate::inbound::slot::Context;
 use crate::ledger::control::RequestAction;
 use crate::ledger::replay::read_control;
 use crate::ledger::topics::SLOTS;
+use crate::outbound::journal::Journal;
 use crate::relay::{self, begin::FirstFiles};
 use crate::runner::{BaselineOutcome, give_baselines, set_up, without_baseline};
 use crate::wiring::Bridge;
@@ -66,10 +67,15 @@ pub(super) async fn run(bridge: &Arc<Bridge>, arguments: &InitArguments, output:
     let specs = context.topics.specs();
     if arguments.plan {
         let ids: Vec<String> = (0..SLOTS).map(|slot| Context::transactional_id(&bridge.settings.name, slot)).collect();
-        let mut ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+        let deliveries: Vec<String> =
+            (0..SLOTS).map(|slot| Journal::transactional_id(&bridge.settings.name, slot)).collect();
+        let mut ids: Vec<&str> = ids.iter().chain(&deliveries).map(String::as_str).collect();
+        let groups: Vec<String> =
+            bridge.renderings.iter().map(|plan| Journal::group(&bridge.settings.name, plan.id())).collect();
+        let groups: Vec<&str> = groups.iter().map(String::as_str).collect();
         let commands = format!("{}-*", super::requests::transactional_id_prefix(&bridge.settings.name));
         ids.push(&commands);
-        let steps = context.log.plan(&specs, &ids, &[]);
+        let steps = context.log.plan(&specs, &ids, &groups);
         if steps.is_empty() {
             output.line("nothing has to be set up for this log: `dropbridge init` makes it")?;
         }

@@ -5,6 +5,7 @@
 mod arrivals;
 mod backfill;
 mod check;
+mod deliveries;
 mod demo;
 mod events;
 mod feed;
@@ -16,6 +17,7 @@ mod output;
 mod prove;
 mod quarantine;
 mod relay;
+mod render;
 mod requests;
 mod run;
 mod store;
@@ -66,6 +68,8 @@ enum Command {
     Backfill(backfill::BackfillArguments),
     /// Prove, without publishing anything, that the events of files are enough to write them again.
     Prove(prove::ProveArguments),
+    /// Write files again from their events, byte for byte.
+    Render(render::RenderArguments),
     /// Print events.
     Events(events::EventsArguments),
     /// Look at which drops became which events.
@@ -76,6 +80,9 @@ enum Command {
     /// List feeds; pause and resume one.
     #[command(subcommand, after_help = "Example:\n  dropbridge feed pause parks.bids --reason 'their job runs twice'")]
     Feed(feed::FeedCommand),
+    /// Look after files that were made of events: which were delivered, and which wait for a person.
+    #[command(subcommand, after_help = "Example:\n  dropbridge deliveries list --state held")]
+    Deliveries(deliveries::DeliveriesCommand),
     /// Look after files that could not be published.
     #[command(subcommand, after_help = "Example:\n  dropbridge quarantine list")]
     Quarantine(quarantine::QuarantineCommand),
@@ -140,10 +147,12 @@ async fn dispatch(arguments: Arguments, output: Output) -> anyhow::Result<Answer
         Command::Ingest(own) => ingest::run(open(config)?, &own, output).await,
         Command::Backfill(own) => backfill::run(open(config)?, &own, output).await,
         Command::Prove(own) => prove::run(config, &own, output),
+        Command::Render(own) => render::run(&*open(config)?, &own, output),
         Command::Events(own) => events::run(&*open(config)?, &own, output),
         Command::Ledger(own) => ledger::run(&*open(config)?, &own, output),
         Command::Arrivals(own) => arrivals::run(&*open(config)?, &own, output),
         Command::Feed(own) => feed::run(open(config)?, &own, output).await,
+        Command::Deliveries(own) => deliveries::run(open(config)?, &own, output).await,
         Command::Quarantine(own) => quarantine::run(open(config)?, &own, output).await,
         Command::Relay(own) => relay::run(config, &own, output),
         Command::Layout(own) => layout::run(&own, output),

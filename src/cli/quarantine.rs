@@ -122,6 +122,7 @@ pub(super) fn reason_of(state: &DropState) -> String {
         | DropState::Discarded { reason }
         | DropState::Abandoned { reason, closed: None, .. } => reason.clone(),
         DropState::Abandoned { reason, closed: Some(why), .. } => format!("{reason}; closed: {why}"),
+        DropState::Echo { delivery } => format!("it is our delivery {delivery}"),
         DropState::Vanished => "it disappeared before it could be read".to_owned(),
         DropState::Baseline | DropState::Publishing { .. } | DropState::Published { .. } => String::new(),
     }

@@ -111,7 +111,9 @@ async fn run_opened(
     let of_feeds = summary.feeds.iter().filter_map(|feed| Some(format!("{}: {}", feed.feed, feed.error.as_ref()?)));
     let of_relays = summary.relays.iter();
     let of_relays = of_relays.filter_map(|relay| Some(format!("relay of {}: {}", relay.feed, relay.trouble.as_ref()?)));
-    let errors: Vec<String> = of_feeds.chain(of_relays).collect();
+    let renderings = summary.renderings.iter();
+    let of_renderings = renderings.filter_map(|one| Some(format!("{}: {}", one.rendering, one.error.as_ref()?)));
+    let errors: Vec<String> = of_feeds.chain(of_relays).chain(of_renderings).collect();
     if summary.has_errors() {
         anyhow::bail!("{}", errors.join("\n       "));
     }
@@ -138,6 +140,8 @@ pub(super) fn show(summary: &RunSummary, output: Output) -> anyhow::Result<()> {
         (tally.vanished, "disappeared before they could be read"),
         (tally.abandoned, "could not be finished"),
         (tally.discarded, "discarded"),
+        (tally.echoes, "are deliveries of ours that came back: recorded, not published"),
+        (tally.equal_to_delivery, "equal to a delivery of ours: the legacy producer wrote the same"),
     ] {
         if count > 0 {
             output.line(format!("{count} {text}"))?;
@@ -158,6 +162,15 @@ pub(super) fn show(summary: &RunSummary, output: Output) -> anyhow::Result<()> {
         for (path, reason) in relay.waiting.iter().filter(|(path, _)| !relay.held.iter().any(|(held, _)| held == path))
         {
             output.line(format!("relay of {}: {path} waits for {reason}", relay.feed))?;
+        }
+    }
+    let delivered: u64 = summary.renderings.iter().map(|rendering| rendering.delivered).sum();
+    if delivered > 0 {
+        output.line(format!("delivered {}", counted(delivered, "file")))?;
+    }
+    for rendering in &summary.renderings {
+        if let Some(what) = &rendering.waiting {
+            output.line(format!("{}: {what}", rendering.rendering))?;
         }
     }
     Ok(())

@@ -18,6 +18,7 @@ mod outbox;
 mod places;
 mod problems;
 mod readiness;
+mod rendering;
 mod schema;
 mod secret;
 mod section;
@@ -40,6 +41,7 @@ pub use settings::Settings;
 use bridge::Bridge;
 use feed::{Layouts, StatedFeed};
 use problems::{Gathered, Place};
+use rendering::StatedRendering;
 use section::Source;
 
 /// Reads `bridge.toml` and everything that it names.
@@ -96,13 +98,15 @@ fn read(path: &Path, gathered: &Gathered) -> Option<Settings> {
     let source = Source::read(path, gathered)?;
     let bridge = bridge::read(&source);
     let layouts = layouts(&source, &bridge, gathered);
-    let feeds = feeds(&source, &bridge, &layouts, gathered);
-    places::check(&bridge, &feeds, gathered);
+    let (feeds, renderings) = departments(&source, &bridge, &layouts, gathered);
+    places::check(&bridge, &feeds, &renderings, gathered);
     let feeds = places::pass_over(&bridge, feeds);
-    settings(path, bridge, feeds)
+    settings(path, bridge, feeds, renderings)
 }
 
-fn settings(path: &Path, bridge: Bridge, feeds: Vec<StatedFeed>) -> Option<Settings> {
+fn settings(path: &Path, bridge: Bridge, feeds: Vec<StatedFeed>, renderings: Vec<StatedRendering>) -> Option<Settings> {
+    let renderings =
+        renderings.into_iter().map(|rendering| rendering.settings(&bridge, &feeds)).collect::<Option<_>>()?;
     Some(Settings {
         source: path.to_path_buf(),
         name: bridge.name?,
@@ -121,6 +125,7 @@ fn settings(path: &Path, bridge: Bridge, feeds: Vec<StatedFeed>) -> Option<Setti
         shares: bridge.shares.into_iter().map(|(name, share)| Some((name, share?))).collect::<Option<_>>()?,
         events: bridge.events.into_iter().map(|(name, event)| Some((name, event?))).collect::<Option<_>>()?,
         feeds: feeds.into_iter().map(|feed| feed.settings.map(Arc::new)).collect::<Option<_>>()?,
+        renderings,
     })
 }
 
@@ -145,12 +150,21 @@ fn layouts(source: &Source<'_>, bridge: &Bridge, gathered: &Gathered) -> Layouts
     layouts
 }
 
-fn feeds(source: &Source<'_>, bridge: &Bridge, layouts: &Layouts, gathered: &Gathered) -> Vec<StatedFeed> {
-    files(source, bridge.departments.as_ref(), gathered)
-        .iter()
-        .filter_map(|path| Source::read(path, gathered))
-        .flat_map(|file| department::read(&file, bridge, layouts))
-        .collect()
+/// The feeds and the renderings of all departments.
+fn departments(
+    source: &Source<'_>,
+    bridge: &Bridge,
+    layouts: &Layouts,
+    gathered: &Gathered,
+) -> (Vec<StatedFeed>, Vec<StatedRendering>) {
+    let (mut feeds, mut renderings) = (Vec::new(), Vec::new());
+    for path in files(source, bridge.departments.as_ref(), gathered) {
+        let Some(file) = Source::read(&path, gathered) else { continue };
+        let (own_feeds, own_renderings) = department::read(&file, bridge, layouts);
+        feeds.extend(own_feeds);
+        renderings.extend(own_renderings);
+    }
+    (feeds, renderings)
 }
 
 /// The files that a pattern such as `departments/*.toml` means, by name; none is a problem.

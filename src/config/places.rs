@@ -1,5 +1,6 @@
 //! What only shows when all files are read: ids that stand twice, feeds that would take each other's files, files that
-//! would be relayed round and round, and directories of the bridge inside those of a legacy system.
+//! would be relayed round and round, renderings that would deliver to where their files come from, and directories of the
+//! bridge inside those of a legacy system.
 
 use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
@@ -7,6 +8,7 @@ use std::path::{Component, Path, PathBuf};
 use super::bridge::Bridge;
 use super::feed::StatedFeed;
 use super::problems::{Gathered, Place};
+use super::rendering::StatedRendering;
 use super::settings::LogSettings;
 
 /// A feed's inbox as a directory of this machine.
@@ -15,9 +17,14 @@ struct Inbox<'a> {
     directory: PathBuf,
 }
 
-/// Checks feeds against each other and against the bridge's own directories.
-pub(super) fn check(bridge: &Bridge, feeds: &[StatedFeed], gathered: &Gathered) {
-    ids_stand_once(feeds, gathered);
+/// Checks feeds and renderings against each other and against the bridge's own directories.
+pub(super) fn check(bridge: &Bridge, feeds: &[StatedFeed], renderings: &[StatedRendering], gathered: &Gathered) {
+    ids_stand_once("feed", feeds.iter().filter_map(|feed| feed.id.as_ref()), gathered);
+    ids_stand_once("rendering", renderings.iter().filter_map(|rendering| rendering.id.as_ref()), gathered);
+    for rendering in renderings {
+        rendering.check_feed(feeds, gathered);
+        not_where_it_comes_from(bridge, rendering, feeds, gathered);
+    }
     let inboxes: Vec<Inbox<'_>> = feeds.iter().filter_map(|feed| inbox(bridge, feed)).collect();
     for (index, second) in inboxes.iter().enumerate() {
         for first in &inboxes[..index] {
@@ -102,13 +109,26 @@ fn in_state(bridge: &Bridge, path: &Path) -> bool {
     bridge.state.as_ref().is_some_and(|(state, _)| path.starts_with(state))
 }
 
-fn ids_stand_once(feeds: &[StatedFeed], gathered: &Gathered) {
+fn ids_stand_once<'a>(what: &str, ids: impl Iterator<Item = &'a (String, Place)>, gathered: &Gathered) {
     let mut seen: BTreeMap<&str, &Place> = BTreeMap::new();
-    for (id, place) in feeds.iter().filter_map(|feed| feed.id.as_ref()) {
+    for (id, place) in ids {
         match seen.get(id.as_str()) {
-            Some(first) => gathered.add(place, format!("feed `{id}` is stated at {first} already"), None),
+            Some(first) => gathered.add(place, format!("{what} `{id}` is stated at {first} already"), None),
             None => drop(seen.insert(id, place)),
         }
+    }
+}
+
+/// Whoever polls the inbox of a feed has its files already: a mirror into the same directory would give each one twice.
+fn not_where_it_comes_from(bridge: &Bridge, rendering: &StatedRendering, feeds: &[StatedFeed], gathered: &Gathered) {
+    let Some(inbox) = rendering.feed(feeds).and_then(|feed| inbox(bridge, feed)) else { return };
+    let (Some(share), Some((outbox, place))) = (&rendering.share, &rendering.outbox) else { return };
+    let Some(share) = bridge.shares.get(share).and_then(Option::as_ref) else { return };
+    let outbox = resolved(&share.root.join(outbox));
+    if outbox == inbox.directory || (inbox.feed.recursive && outbox.starts_with(&inbox.directory)) {
+        let feed = inbox.feed.id.as_ref().map_or("", |(id, _)| id);
+        let message = format!("is the inbox of feed `{feed}`, whose files it mirrors: each would be there twice");
+        gathered.add(place, message, Some("choose a directory of its own".to_owned()));
     }
 }
 
@@ -142,7 +162,7 @@ fn outside_of_inboxes(path: &Path, place: &Place, inboxes: &[Inbox<'_>], gathere
 }
 
 /// The absolute path without `..`, following symbolic links as far as it exists.
-fn resolved(path: &Path) -> PathBuf {
+pub(super) fn resolved(path: &Path) -> PathBuf {
     let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
     let mut resolved = PathBuf::new();
     for component in absolute.components() {

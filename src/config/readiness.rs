@@ -58,11 +58,13 @@ pub(super) fn file_name<T>(given: &Given<'_>, parse: impl Fn(&str) -> Result<T, 
     }
 }
 
-fn template(given: &Given<'_>) -> Option<NameTemplate> {
+/// A name derived from a file's.
+pub(super) fn template(given: &Given<'_>) -> Option<NameTemplate> {
     NameTemplate::parse(&given.text()?).map_err(|message| given.problem(message)).ok()
 }
 
-fn checksum(given: &Given<'_>) -> Option<ChecksumRule> {
+/// A sidecar with a checksum.
+pub(super) fn checksum(given: &Given<'_>) -> Option<ChecksumRule> {
     let sidecar = template(given)?;
     let algorithm = match sidecar.as_str().rsplit_once('.').map(|(_, extension)| extension) {
         Some("sha256") => ChecksumAlgorithm::Sha256,

@@ -9,12 +9,12 @@ use std::time::Duration;
 use dropbridge_port::Attributes;
 
 use crate::arrivals::Expectation;
-use crate::capture::readiness::Readiness;
+use crate::capture::readiness::{ChecksumRule, Readiness};
 use crate::capture::{Account, StoreOptions};
 use crate::domain::Calendar;
-use crate::domain::name_pattern::{NamePattern, Wildcard};
+use crate::domain::name_pattern::{NamePattern, NameTemplate, Wildcard};
 use crate::domain::policy::{
-    AfterRelay, Corrections, KeepCaptures, RejectLimit, Repeat, Retention, SequenceReset, TargetExists,
+    AfterRelay, Begin, Corrections, KeepCaptures, RejectLimit, Repeat, Retention, SequenceReset, TargetExists,
 };
 use crate::layout::{Layout, Verdict};
 use crate::mapping::spec::EventSpec;
@@ -48,6 +48,8 @@ pub struct Settings {
     pub events: BTreeMap<String, EventSettings>,
     /// Feeds, in the order of the files.
     pub feeds: Vec<Arc<FeedSettings>>,
+    /// Renderings, in the order of the files.
+    pub renderings: Vec<Arc<RenderingSettings>>,
 }
 
 /// The store.
@@ -173,6 +175,8 @@ pub struct FeedSettings {
     pub share: String,
     /// Directory within the share; empty is its root.
     pub inbox: String,
+    /// The inbox as a directory of this machine, without symbolic links.
+    pub place: PathBuf,
     /// Look into directories below the inbox.
     pub recursive: bool,
     /// Directories below the inbox in which the bridge itself delivers: what is there is no drop.
@@ -219,4 +223,55 @@ impl FeedSettings {
     pub fn account(&self) -> Account<'_> {
         Account { feed: &self.id, quota: self.store_quota }
     }
+}
+
+/// One rendering: files that are made of events, and where they are delivered.
+#[derive(Clone, Debug)]
+pub struct RenderingSettings {
+    /// Stable for ever: part of every delivery's identity.
+    pub id: String,
+    /// The department it belongs to.
+    pub department: String,
+    /// Which events, and how they are files.
+    pub kind: RenderingKind,
+    /// The share's name.
+    pub share: String,
+    /// Directory within the share, where the consumer polls; empty is its root.
+    pub outbox: String,
+    /// The outbox as a directory of this machine, without symbolic links.
+    pub place: PathBuf,
+    /// Directory within the share for files on their way, on the same file system; `.dropbridge` in the outbox where none
+    /// is stated.
+    pub staging: Option<String>,
+    /// The name of the file that says that another is whole; made last.
+    pub marker: Option<NameTemplate>,
+    /// The sidecar with the checksum; made before the marker.
+    pub checksum: Option<ChecksumRule>,
+    /// With which files it begins.
+    pub begin: Begin,
+    /// What it does where something has the name of a file.
+    pub target_exists: TargetExists,
+    /// What its files are given.
+    pub attributes: FileAttributes,
+}
+
+/// Which events, and how they are files.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RenderingKind {
+    /// The files of a feed again, under their own names.
+    Mirror {
+        /// The feed's id.
+        feed: String,
+    },
+}
+
+/// What a file is given before anybody sees it; what is not stated is left to the process and the directory.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FileAttributes {
+    /// Permission bits.
+    pub mode: Option<u32>,
+    /// User id.
+    pub owner: Option<u32>,
+    /// Group id.
+    pub group: Option<u32>,
 }

@@ -83,6 +83,7 @@ fn told_of(entry: &LedgerEntry) -> Option<String> {
         DropState::Quarantined { .. } => "quarantined, none of it published".to_owned(),
         DropState::Held { .. } => "held for a person".to_owned(),
         DropState::Discarded { .. } => "discarded".to_owned(),
+        DropState::Echo { .. } => "a delivery of ours that came back, not published".to_owned(),
         DropState::Vanished => "gone before it could be read".to_owned(),
         DropState::Abandoned { .. } => "abandoned".to_owned(),
     })

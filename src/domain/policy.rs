@@ -1,4 +1,5 @@
-//! What a feed states about drops that come again, change, or count on, and about what stays of them.
+//! What a feed states about drops that come again, change, or count on, and about what stays of them; what a rendering
+//! states about its beginning and about names that are taken.
 
 use std::time::Duration;
 
@@ -38,6 +39,15 @@ pub enum AfterRelay {
     Delete,
     /// It is moved to this directory of its share.
     Move(String),
+}
+
+/// With which files a new rendering begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Begin {
+    /// With the next one that is published.
+    Now,
+    /// With the first one that was ever published.
+    Beginning,
 }
 
 /// How many bad records a file may have whose good ones are published.

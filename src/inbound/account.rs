@@ -57,6 +57,7 @@ fn outcome(entry: &LedgerEntry) -> Option<Outcome> {
         DropState::Abandoned { closed: Some(_), .. } => Outcome::Discarded,
         DropState::Abandoned { .. } => Outcome::Abandoned,
         DropState::Discarded { .. } => Outcome::Discarded,
+        DropState::Echo { .. } => Outcome::Echo,
         DropState::Baseline | DropState::Publishing { .. } => return None,
     })
 }
@@ -108,6 +109,9 @@ fn tell(line: &Line<'_>) {
         }
         DropState::Abandoned { through, reason, .. } => tell!(error, line, through, "abandoned: {reason}"),
         DropState::Discarded { reason } => tell!(info, line, "discarded: {reason}"),
+        DropState::Echo { delivery } => {
+            tell!(info, line, delivery = delivery.as_str(), "a delivery of ours: recorded, not published");
+        }
         DropState::Baseline | DropState::Publishing { .. } => {}
     }
 }

@@ -199,9 +199,9 @@ fn expecting(settings: &Settings) -> Feeds {
     expecting.collect()
 }
 
-/// It is a file that came, not one that was only seen.
+/// It is a file that its producer sent: not one that was only seen, and no delivery of ours.
 const fn came(entry: &LedgerEntry) -> bool {
-    !matches!(entry.state, DropState::Vanished)
+    !matches!(entry.state, DropState::Vanished | DropState::Echo { .. })
 }
 
 fn number(entry: &LedgerEntry) -> Option<u64> {
@@ -223,7 +223,7 @@ pub(super) fn news(ledger: &LedgerIndex, entry: &LedgerEntry) -> Vec<Arrival> {
         modified: Moment::from_unix_ns(entry.entry.modified_ns),
     };
     match &entry.state {
-        DropState::Baseline => return Vec::new(),
+        DropState::Baseline | DropState::Echo { .. } => return Vec::new(),
         DropState::Vanished => return vec![arrival(What::Vanished)],
         _ => {}
     }

@@ -12,7 +12,6 @@ use crate::domain::name_pattern::NameFacts;
 use crate::domain::policy::Repeat;
 use crate::domain::{BusinessDate, ContentHash, EntryFacts, LogicalKey};
 use crate::ledger::control::{Baseline, FORMAT};
-use crate::ledger::entry::FORMAT as ENTRY_FORMAT;
 use crate::ledger::{DropState, LedgerEntry};
 
 /// How many entries share a transaction.
@@ -101,7 +100,7 @@ pub fn record_baseline(slot: &mut Slot, plan: &FeedPlan, share: &dyn Share, poli
             key = LogicalKey::unnamed(&listed.path, by, recursive);
         }
         entries.push(LedgerEntry {
-            format: ENTRY_FORMAT,
+            format: DropState::Baseline.format(),
             feed: plan.id().to_owned(),
             department: plan.settings.department.clone(),
             key,

@@ -14,7 +14,7 @@ use crate::ledger::entry::EventRange;
 pub const FORMAT: u32 = 1;
 
 /// A manifest: one for each drop that has spoken, keyed like its ledger entry.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Manifest {
     /// Version of this format.
     pub format: u32,
@@ -53,7 +53,7 @@ pub struct Manifest {
 }
 
 /// Whether a manifest's events are all there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ManifestStatus {
     /// They are.

@@ -107,6 +107,12 @@ impl FeedPlan {
         (facts.and_then(|facts| facts.business_date), sequence, path.clone())
     }
 
+    /// The whole path of an entry, as deliveries state theirs.
+    #[must_use]
+    pub fn place_of(&self, path: &str) -> String {
+        format!("{}/{path}", self.settings.place.display())
+    }
+
     /// The identity of a capture, from its name and what the ledger knows.
     #[must_use]
     pub fn identify(&self, entry: &EntryFacts, facts: NameFacts, hash: ContentHash, ledger: &LedgerIndex) -> Identity {

@@ -27,7 +27,7 @@ use crate::domain::policy::Corrections;
 use crate::layout::RejectCode;
 use crate::ledger::admit::{Admission, Candidate, admit};
 use crate::ledger::entry::extend_ranges;
-use crate::ledger::{DropState, LedgerEntry};
+use crate::ledger::{DropState, LedgerEntry, Recognised};
 use crate::stop::Backoff;
 
 pub(super) use records::{event_record, published};
@@ -58,7 +58,10 @@ enum Step {
     /// A ledger entry alone.
     Entry(DropState),
     /// The same bytes again.
-    Repeat,
+    Repeat {
+        /// They are those of a delivery of ours: the legacy producer wrote the same.
+        is_ours: bool,
+    },
 }
 
 impl Publisher {
@@ -284,6 +287,7 @@ impl Publisher {
                 .any(|known| known.entry.same_arrival(&file.entry));
             return Ok(if known { Step::Nothing } else { Step::Entry(DropState::Vanished) });
         };
+        let arrival = context.recognise(&file.plan, &file.entry.path, &file.identity.key, hash);
         let admission = {
             let ledger = context.ledger();
             let known = ledger.drops(file.plan.id(), &file.identity.key);
@@ -291,12 +295,14 @@ impl Publisher {
                 Some(asked) if asked.as_correction => Corrections::Publish,
                 _ => file.plan.settings.corrections,
             };
-            let candidate = Candidate { hash, entry: &file.entry, by_request: file.request.is_some() };
+            let by_request = file.request.is_some();
+            let candidate = Candidate { hash, entry: &file.entry, by_request, echo_of: arrival.echo_of() };
             admit(&known, candidate, corrections)
         };
         match admission {
             Admission::Known => Ok(Step::Nothing),
-            Admission::Repeat => Ok(Step::Repeat),
+            Admission::Repeat => Ok(Step::Repeat { is_ours: matches!(arrival, Recognised::Equal(_)) }),
+            Admission::Echo { delivery } => Ok(Step::Entry(DropState::Echo { delivery })),
             Admission::Hold { reason } => {
                 self.keep(file, hash)?;
                 Ok(Step::Entry(DropState::Held { reason }))
@@ -447,7 +453,7 @@ impl Publisher {
                 self.send_reject(file, state)?;
                 Some(self.entry_of(file, state.clone()))
             }
-            Step::Repeat => self.repeated(file),
+            Step::Repeat { .. } => self.repeated(file),
         };
         if let Some(entry) = &entry {
             self.slot.send_ledger(entry)?;
@@ -459,7 +465,10 @@ impl Publisher {
     /// After the commit: the ledger in memory, one line in the log, and what is no longer needed.
     fn done(&mut self, file: &Prepared, step: &Step, entry: Option<LedgerEntry>) -> Result<()> {
         match entry {
-            Some(entry) => self.take_in(file, entry, summary_of(&file.outcome))?,
+            Some(entry) => {
+                self.tally.equal_to_delivery += u64::from(matches!(step, Step::Repeat { is_ours: true }));
+                self.take_in(file, entry, summary_of(&file.outcome))?;
+            }
             None if matches!(step, Step::Nothing) => {
                 self.slot.context().ledger().refresh_arrival(file.plan.id(), &file.entry);
                 self.keep_what_is_needed(file)?;

@@ -7,12 +7,14 @@ use dropbridge_port::{ErrorKind, EventLog, OutgoingRecord, PortError, Result, Wr
 use serde::Serialize;
 
 use super::arrivals::{Arrivals, news};
+use super::plan::FeedPlan;
 use crate::arrivals::Arrival;
 use crate::clock::Clock;
+use crate::domain::{ContentHash, LogicalKey};
 use crate::health::{Health, Pulse};
 use crate::ledger::control::{Claim, FORMAT, Genesis};
 use crate::ledger::replay::{ControlState, read_control, read_ledger};
-use crate::ledger::{LedgerIndex, Topics};
+use crate::ledger::{DeliveryIndex, LedgerIndex, Recognised, Topics};
 use crate::metrics::Metrics;
 use crate::stop::{Backoff, Stop};
 
@@ -36,6 +38,8 @@ pub struct Context {
     pub topics: Arc<Topics>,
     /// The ledger in memory, shared with the feeds.
     pub ledger: Arc<Mutex<LedgerIndex>>,
+    /// Deliveries in memory, shared with the feeds: what arrives may be one of them.
+    pub deliveries: Arc<Mutex<DeliveryIndex>>,
     /// The clocks.
     pub clock: Arc<dyn Clock>,
     /// Files that are expected.
@@ -54,6 +58,17 @@ impl Context {
     /// The ledger, for reading and for taking new entries in.
     pub fn ledger(&self) -> MutexGuard<'_, LedgerIndex> {
         self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Deliveries in memory.
+    pub fn deliveries(&self) -> MutexGuard<'_, DeliveryIndex> {
+        self.deliveries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What a file that arrives for a feed is to our deliveries.
+    #[must_use]
+    pub fn recognise(&self, plan: &FeedPlan, path: &str, key: &LogicalKey, hash: ContentHash) -> Recognised {
+        self.deliveries().recognise(plan.id(), key, hash, &plan.place_of(path))
     }
 
     /// The transactional id of a slot.
@@ -139,6 +154,12 @@ impl Slot {
             let now = self.context.clock.now();
             self.context.arrivals.go_on_from(&before.arrivals, &self.context.ledger(), now);
         }
+    }
+
+    /// The random id of this holding of the slot's claim.
+    #[must_use]
+    pub fn instance(&self) -> &str {
+        &self.claim.instance
     }
 
     /// The writer.

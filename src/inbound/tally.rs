@@ -25,6 +25,10 @@ pub struct Tally {
     pub abandoned: u64,
     /// Files that a person said are not to be published.
     pub discarded: u64,
+    /// Deliveries of ours that came back.
+    pub echoes: u64,
+    /// Files that came again and are equal to a delivery of ours: the legacy producer's own, and evidence of parity.
+    pub equal_to_delivery: u64,
 }
 
 impl Tally {
@@ -43,6 +47,7 @@ impl Tally {
             DropState::Abandoned { closed: Some(_), .. } => self.discarded += 1,
             DropState::Abandoned { .. } => self.abandoned += 1,
             DropState::Discarded { .. } => self.discarded += 1,
+            DropState::Echo { .. } => self.echoes += 1,
             DropState::Baseline | DropState::Publishing { .. } => {}
         }
     }

@@ -9,6 +9,9 @@
 //! | baseline without hash | hold: nobody can compare | hold |
 //! | abandoned | hold | hold |
 //! | vanished | publish | publish |
+//! | echo | the same arrival: nothing; a new one: a repeat | publish |
+//!
+//! What would be published or held and is a delivery of ours, at the place where we have put it, is an echo.
 
 use super::entry::{DropState, LedgerEntry};
 use crate::domain::policy::Corrections;
@@ -23,6 +26,8 @@ pub struct Candidate<'a> {
     pub entry: &'a EntryFacts,
     /// A person asked for it (a retry): an arrival already known counts as new.
     pub by_request: bool,
+    /// Our delivery that it is, if it is one.
+    pub echo_of: Option<&'a str>,
 }
 
 /// What to do with it.
@@ -44,6 +49,11 @@ pub enum Admission {
     Known,
     /// The same bytes came again: record it.
     Repeat,
+    /// It is a delivery of ours.
+    Echo {
+        /// The delivery.
+        delivery: String,
+    },
     /// A person has to decide.
     Hold {
         /// Why.
@@ -59,7 +69,10 @@ pub fn admit(known: &[&LedgerEntry], candidate: Candidate<'_>, corrections: Corr
         let arrived_again = !entry.entry.same_arrival(candidate.entry);
         match &entry.state {
             DropState::Publishing { through, .. } => return Admission::Resume { through: *through },
-            DropState::Published { .. } | DropState::Baseline | DropState::Discarded { .. } => {
+            DropState::Published { .. }
+            | DropState::Baseline
+            | DropState::Discarded { .. }
+            | DropState::Echo { .. } => {
                 return if arrived_again { Admission::Repeat } else { Admission::Known };
             }
             DropState::Abandoned { .. } => {
@@ -72,7 +85,10 @@ pub fn admit(known: &[&LedgerEntry], candidate: Candidate<'_>, corrections: Corr
             DropState::Quarantined { .. } | DropState::Held { .. } | DropState::Vanished => {}
         }
     }
-    among_others(known, candidate, corrections)
+    match candidate.echo_of {
+        Some(delivery) if !candidate.by_request => Admission::Echo { delivery: delivery.to_owned() },
+        _ => among_others(known, candidate, corrections),
+    }
 }
 
 fn among_others(known: &[&LedgerEntry], candidate: Candidate<'_>, corrections: Corrections) -> Admission {
@@ -214,7 +230,8 @@ mod tests {
         for (name, known, modified_ns, corrections, expected) in cases {
             let known: Vec<&LedgerEntry> = known.iter().collect();
             let arrival = facts(modified_ns);
-            let candidate = Candidate { hash: ContentHash::of(b"abc"), entry: &arrival, by_request: false };
+            let candidate =
+                Candidate { hash: ContentHash::of(b"abc"), entry: &arrival, by_request: false, echo_of: None };
             let admission = match admit(&known, candidate, corrections) {
                 Admission::Hold { .. } => Admission::Hold { reason: String::new() },
                 admission => admission,
@@ -224,10 +241,29 @@ mod tests {
     }
 
     #[test]
+    fn a_delivery_of_ours_is_an_echo_whatever_else_is_known() {
+        let arrival = facts(2);
+        let candidate =
+            Candidate { hash: ContentHash::of(b"abc"), entry: &arrival, by_request: false, echo_of: Some("d") };
+        let echo = Admission::Echo { delivery: "d".to_owned() };
+        let state = || DropState::Echo { delivery: "d".to_owned() };
+        let other = entry(Some(b"x"), published(1));
+        assert_eq!(admit(&[], candidate, Corrections::Hold), echo);
+        assert_eq!(admit(&[&other], candidate, Corrections::Publish), echo);
+        assert_eq!(admit(&[&entry(Some(b"abc"), quarantined())], candidate, Corrections::Hold), echo);
+        assert_eq!(admit(&[&entry(Some(b"abc"), state())], candidate, Corrections::Hold), Admission::Repeat);
+        // An echo says nothing for its key: other bytes there are a drop of their own.
+        let foreign = Candidate { hash: ContentHash::of(b"y"), echo_of: None, ..candidate };
+        let first = Admission::Publish { revision: 1, supersedes: None };
+        assert_eq!(admit(&[&entry(Some(b"abc"), state())], foreign, Corrections::Hold), first);
+    }
+
+    #[test]
     fn a_retry_by_request_is_a_new_arrival() {
         let known = entry(Some(b"abc"), quarantined());
         let arrival = facts(1);
-        let candidate = Candidate { hash: ContentHash::of(b"abc"), entry: &arrival, by_request: true };
+        let candidate =
+            Candidate { hash: ContentHash::of(b"abc"), entry: &arrival, by_request: true, echo_of: Some("d") };
         let expected = Admission::Publish { revision: 1, supersedes: None };
         assert_eq!(admit(&[&known], candidate, Corrections::Hold), expected);
     }

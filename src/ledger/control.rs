@@ -179,4 +179,75 @@ pub enum RequestAction {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         older_than_s: Option<u64>,
     },
+    /// Something about deliveries.
+    Deliveries(DeliveryAction),
+}
+
+/// What can be asked of deliveries.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "ask", rename_all = "snake_case")]
+pub enum DeliveryAction {
+    /// Deliver a file again that is delivered or skipped.
+    Redeliver {
+        /// The rendering.
+        rendering: String,
+        /// The file's key.
+        key: String,
+        /// The file's revision.
+        revision: u32,
+        /// Why.
+        reason: String,
+    },
+    /// Decide about a delivery that is held.
+    Release {
+        /// The rendering.
+        rendering: String,
+        /// The file's key.
+        key: String,
+        /// The file's revision.
+        revision: u32,
+        /// What becomes of it.
+        release: Release,
+        /// Why.
+        reason: String,
+    },
+    /// Deliver nothing more of a rendering.
+    HoldRendering {
+        /// The rendering.
+        rendering: String,
+        /// Why.
+        reason: String,
+    },
+    /// Go on with a rendering.
+    ReleaseRendering {
+        /// The rendering.
+        rendering: String,
+        /// Its outbox is another directory now, and the right one.
+        new_outbox: bool,
+    },
+}
+
+impl DeliveryAction {
+    /// Which rendering is meant.
+    #[must_use]
+    pub fn rendering(&self) -> &str {
+        match self {
+            Self::Redeliver { rendering, .. }
+            | Self::Release { rendering, .. }
+            | Self::HoldRendering { rendering, .. }
+            | Self::ReleaseRendering { rendering, .. } => rendering,
+        }
+    }
+}
+
+/// What becomes of a delivery that was held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Release {
+    /// Deliver it: the consumer did not get it.
+    Deliver,
+    /// The consumer got it.
+    Delivered,
+    /// The consumer is not to get it.
+    Skip,
 }

@@ -6,8 +6,9 @@ use serde::{Deserialize, Serialize};
 use crate::domain::{BusinessDate, ContentHash, EntryFacts, LogicalKey, Moment};
 use crate::layout::{Reject, Verdict};
 
-/// The version of the ledger's record format that this build writes, and the newest it reads.
-pub const FORMAT: u32 = 1;
+/// The newest version of the ledger's record format that this build reads. A record states the oldest that tells all of
+/// it: see [`DropState::format`].
+pub const FORMAT: u32 = 2;
 
 /// One drop and what became of it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -142,6 +143,11 @@ pub enum DropState {
         /// Why.
         reason: String,
     },
+    /// A delivery of ours that came back: recorded, not published.
+    Echo {
+        /// The delivery.
+        delivery: String,
+    },
     /// It disappeared before its bytes could be read.
     Vanished,
     /// It could not be finished after some of its chunks were committed.
@@ -160,8 +166,17 @@ pub enum DropState {
 
 impl DropState {
     /// Every word of [`DropState::as_str`].
-    pub const WORDS: [&'static str; 8] =
-        ["baseline", "publishing", "published", "quarantined", "held", "discarded", "vanished", "abandoned"];
+    pub const WORDS: [&'static str; 9] =
+        ["baseline", "publishing", "published", "quarantined", "held", "discarded", "echo", "vanished", "abandoned"];
+
+    /// The format of a record with this state: builds that read format 1 alone know no echoes.
+    #[must_use]
+    pub const fn format(&self) -> u32 {
+        match self {
+            Self::Echo { .. } => 2,
+            _ => 1,
+        }
+    }
 
     /// The words of those states that need a person, as [`DropState::is_open`] says.
     pub const OPEN_WORDS: [&'static str; 4] = ["quarantined", "held", "vanished", "abandoned"];
@@ -176,6 +191,7 @@ impl DropState {
             Self::Quarantined { .. } => "quarantined",
             Self::Held { .. } => "held",
             Self::Discarded { .. } => "discarded",
+            Self::Echo { .. } => "echo",
             Self::Vanished => "vanished",
             Self::Abandoned { .. } => "abandoned",
         }

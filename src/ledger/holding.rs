@@ -56,7 +56,7 @@ impl Reason {
             DropState::Published { .. } => Some(Self::Kept),
             DropState::Abandoned { .. } => Some(Self::Abandoned),
             DropState::Discarded { .. } => Some(Self::Discarded),
-            DropState::Baseline | DropState::Vanished => None,
+            DropState::Baseline | DropState::Vanished | DropState::Echo { .. } => None,
         }
     }
 }

@@ -37,6 +37,8 @@ pub struct Topics {
     pub rejects: String,
     /// What is to be said of files that are expected.
     pub arrivals: String,
+    /// Which files were made of events and placed; compacted.
+    pub deliveries: String,
     /// Genesis, claims of slots, requests of commands; compacted.
     pub control: String,
     events: BTreeMap<String, EventTopic>,
@@ -57,6 +59,7 @@ impl Topics {
             manifests: own("manifests"),
             rejects: own("rejects"),
             arrivals: own("arrivals"),
+            deliveries: own("deliveries"),
             control: own("control"),
             events: events.iter().map(|(name, event)| (name.clone(), EventTopic::new(event))).collect(),
             replication: topics.replication,
@@ -87,6 +90,7 @@ impl Topics {
         let for_ever = [("retention.ms", "-1"), ("retention.bytes", "-1")];
         let mut specs = vec![
             spec(&self.ledger, SLOTS, Cleanup::Compact, &[]),
+            spec(&self.deliveries, 1, Cleanup::Compact, &[]),
             spec(&self.control, SLOTS + 1, Cleanup::Compact, &[]),
             spec(&self.manifests, 1, Cleanup::Delete, &for_ever),
             spec(&self.rejects, 1, Cleanup::Delete, &for_ever),

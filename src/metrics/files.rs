@@ -25,11 +25,13 @@ pub enum Outcome {
     Abandoned,
     /// A person said that it is not to be published.
     Discarded,
+    /// It is a delivery of ours that came back.
+    Echo,
 }
 
 impl Outcome {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Published,
         Self::Repeated,
         Self::Quarantined,
@@ -37,6 +39,7 @@ impl Outcome {
         Self::Vanished,
         Self::Abandoned,
         Self::Discarded,
+        Self::Echo,
     ];
 
     /// The label's value.
@@ -50,6 +53,7 @@ impl Outcome {
             Self::Vanished => "vanished",
             Self::Abandoned => "abandoned",
             Self::Discarded => "discarded",
+            Self::Echo => "echo",
         }
     }
 }

@@ -13,6 +13,8 @@ use super::feed::{Attended, FeedReport, Worker, WorkerEnd};
 use super::publisher::{Ended, Requests};
 use super::relay::Relays;
 use super::reload::Configured;
+use super::rendering::RenderingReport;
+use super::renderings::Renderings;
 use super::{RunOptions, RunSummary, publisher, read_witness, write_witness};
 use crate::capture::Store;
 use crate::health::SlotStanding;
@@ -49,8 +51,9 @@ pub(super) fn hold(
     publisher.clear_up(&control.requests)?;
     let attendance = Attendance::new(&control);
     let requests = Requests::open(&bridge, attendance.clone(), &control)?;
+    let renderings = Renderings::take(&bridge, &store, publisher.slot().instance(), &requests.desk)?;
     if options.requests_only {
-        let tally = publisher::serve_requests(publisher, requests, &bridge)?;
+        let tally = publisher::serve_requests(publisher, requests, &bridge, &renderings)?;
         return Ok(RunSummary { tally, ..RunSummary::default() });
     }
     context.health.set_census(context.ledger().census());
@@ -67,12 +70,26 @@ pub(super) fn hold(
     context.health.set_budget(&budget, BUDGET_BYTES);
     let inboxes = HashMap::new();
     let sender = Some(sender);
-    let mut holding = Holding { publisher, requests, store, attendance, sender, receiver, budget, inboxes, options };
+    let delivered = Vec::new();
+    let mut holding = Holding {
+        publisher,
+        requests,
+        renderings,
+        delivered,
+        store,
+        attendance,
+        sender,
+        receiver,
+        budget,
+        inboxes,
+        options,
+    };
     loop {
         let (bridge, superseded) = configured.newest();
         Relays::follow(relays, &bridge, options)?;
         if let Some(feeds) = holding.round(&bridge, &superseded)? {
-            return Ok(RunSummary { tally: holding.release()?, feeds, relays: Vec::new() });
+            let renderings = std::mem::take(&mut holding.delivered);
+            return Ok(RunSummary { tally: holding.release()?, feeds, relays: Vec::new(), renderings });
         }
     }
 }
@@ -81,6 +98,9 @@ pub(super) fn hold(
 struct Holding {
     publisher: Publisher,
     requests: Requests,
+    renderings: Renderings,
+    /// How the renderings ended.
+    delivered: Vec<RenderingReport>,
     store: Arc<Store>,
     attendance: Attendance,
     /// Kept from round to round, so that the channel is. `None`: the channel ends with the feeds, in the only round.
@@ -98,6 +118,8 @@ impl Holding {
         let (context, settings) = (bridge.context.clone(), &bridge.settings);
         self.publisher.reconfigure(context, settings.transaction, KeepRules::new(settings), &bridge.plans());
         let over = Stop::new();
+        self.renderings.prepare(bridge, &self.store)?;
+        self.renderings.start()?;
         let workers = self.start(bridge, superseded, &over)?;
         let ended = self.requests.publish_until_end(
             &mut self.publisher,
@@ -105,7 +127,16 @@ impl Holding {
             bridge,
             publisher::Watched { workers: &workers, superseded, options: self.options },
         );
+        let ended = match ended {
+            // What was published is delivered while the slot is still ours, and says so.
+            Ok(Ended::Whole) => {
+                let publisher = &mut self.publisher;
+                self.renderings.drain(&mut || publisher.slot().beat_if_due()).map(|()| Ended::Whole)
+            }
+            ended => ended,
+        };
         let ended = ended.map_err(|error| self.publisher.slot().explain(error));
+        self.delivered = self.renderings.end()?;
         if matches!(ended, Ok(Ended::Superseded)) {
             self.keep_inboxes(workers)?;
             return Ok(None);

@@ -1,4 +1,4 @@
-//! Runs a bridge: one thread for each feed, one for each relay, one that publishes.
+//! Runs a bridge: one thread for each feed, one for each relay, one for each rendering, one that publishes.
 //!
 //! Feeds list, settle, take and examine; what is fine goes through a bounded channel to the publisher, which holds the
 //! slot. The memory that files on their way may take is a budget: a feed that is faster than the log waits.
@@ -11,6 +11,8 @@ mod holding;
 mod publisher;
 mod relay;
 mod reload;
+mod rendering;
+mod renderings;
 mod set_up;
 mod standby;
 
@@ -30,6 +32,7 @@ pub use feed::FeedReport;
 pub use genesis::{initialise, read_witness, write_witness};
 pub use relay::Relays;
 pub use reload::Hangups;
+pub use rendering::RenderingReport;
 pub use set_up::{BaselineOutcome, give_baselines, set_up, without_baseline};
 
 use reload::Configured;
@@ -57,6 +60,9 @@ pub struct RunSummary {
     /// How the relay of each interposed feed stands.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub relays: Vec<RelayFacts>,
+    /// How each rendering ended.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub renderings: Vec<RenderingReport>,
 }
 
 impl RunSummary {
@@ -67,12 +73,15 @@ impl RunSummary {
         tally.quarantined + tally.held + tally.vanished + tally.abandoned > 0
             || self.feeds.iter().any(|feed| !feed.waiting.is_empty() || feed.paused.is_some())
             || self.relays.iter().any(RelayFacts::has_findings)
+            || self.renderings.iter().any(|rendering| rendering.waiting.is_some())
     }
 
-    /// A feed or relay could not be looked after: the exit code is 2.
+    /// A feed, relay or rendering could not be looked after: the exit code is 2.
     #[must_use]
     pub fn has_errors(&self) -> bool {
-        self.feeds.iter().any(|feed| feed.error.is_some()) || self.relays.iter().any(|relay| relay.trouble.is_some())
+        self.feeds.iter().any(|feed| feed.error.is_some())
+            || self.relays.iter().any(|relay| relay.trouble.is_some())
+            || self.renderings.iter().any(|rendering| rendering.error.is_some())
     }
 }
 

@@ -1,6 +1,7 @@
 //! The publisher's thread: files of all feeds, requests of commands, and the heartbeat.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -11,6 +12,8 @@ use super::RunOptions;
 use super::attendance::Attendance;
 use super::ends::Ends;
 use super::feed::WorkerEnd;
+use super::rendering::Desk;
+use super::renderings::Renderings;
 use crate::inbound::baseline::{BaselinePolicy, record_baseline};
 use crate::inbound::prepare::Prepared;
 use crate::inbound::publish::{Publisher, adopt};
@@ -62,10 +65,16 @@ impl Watched<'_> {
 }
 
 /// Does what commands asked for, and nothing else.
-pub(super) fn serve_requests(mut publisher: Publisher, mut requests: Requests, bridge: &Bridge) -> Result<Tally> {
+pub(super) fn serve_requests(
+    mut publisher: Publisher,
+    mut requests: Requests,
+    bridge: &Bridge,
+    renderings: &Renderings,
+) -> anyhow::Result<Tally> {
     requests.serve_waiting(&mut publisher, bridge)?;
     publisher.finish_deferred()?;
-    publisher.release()
+    renderings.serve_requests()?;
+    Ok(publisher.release()?)
 }
 
 fn fill_batch(first: Prepared, receiver: &mut Receiver<Prepared>, bridge: &Bridge) -> Vec<Prepared> {
@@ -86,6 +95,8 @@ pub(super) struct Requests {
     topic: String,
     state: ControlState,
     attendance: Attendance,
+    /// Where requests about deliveries are left: what is said of deliveries has a writer of its own.
+    pub(super) desk: Arc<Desk>,
     /// Those that waited when the slot was taken.
     waiting: Vec<Request>,
     /// A request that was served may still show for a moment: its end is committed, but not yet to be seen.
@@ -107,6 +118,7 @@ impl Requests {
             topic,
             state,
             attendance,
+            desk: Arc::default(),
             waiting,
             served: HashSet::new(),
             looked_at: Duration::ZERO,
@@ -244,6 +256,11 @@ impl Requests {
                 Ok(()) => publisher.end_request(&request.id)?,
                 Err(why) => publisher.refuse_request(&request.id, &why)?,
             },
+            RequestAction::Deliveries(action)
+                if bridge.renderings.iter().any(|plan| plan.id() == action.rendering()) =>
+            {
+                self.desk.put(request);
+            }
             _ => publisher.serve(request, &bridge.plans())?,
         }
         self.served.insert(request.id.clone());

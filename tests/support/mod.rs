@@ -3,6 +3,7 @@
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used, unreachable_pub)]
 
 pub mod account;
+pub mod desk;
 pub mod estate;
 pub mod feeds;
 pub mod fixtures;
@@ -75,6 +76,8 @@ pub struct FeedOptions {
     pub transaction: String,
     /// Milliseconds after which a silent holder loses its slot.
     pub takeover_after_ms: u64,
+    /// Lines behind the feed's tables: `[[rendering]]`.
+    pub after: String,
     /// More tables of the layout (controls, …) and its own lines.
     pub layout: String,
 }
@@ -88,6 +91,7 @@ impl Default for FeedOptions {
             store: String::new(),
             transaction: String::new(),
             takeover_after_ms: 30_000,
+            after: String::new(),
             layout: ORDERS_LAYOUT.to_owned(),
         }
     }
@@ -168,8 +172,8 @@ impl Site {
                 "department = \"sales\"\n[[feed]]\nid = \"orders\"\nshare = \"nas\"\ninbox = \"orders\"\n\
                  layout = \"orders\"\n{}\n[feed.ready]\n{}\n\
                  [[feed.event]]\ntype = \"OrderTaken\"\nrecord = \"order\"\nkey = \"order.number\"\n{}\n\
-                 [feed.event.data]\nnumber = \"order.number\"\namount = \"order.amount\"\n",
-                options.feed, options.ready, options.event
+                 [feed.event.data]\nnumber = \"order.number\"\namount = \"order.amount\"\n{}\n",
+                options.feed, options.ready, options.event, options.after
             ),
         )
         .unwrap();

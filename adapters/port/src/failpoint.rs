@@ -54,6 +54,18 @@ pub enum Failpoint {
     PurgeBegun,
     /// The object is gone.
     Purged,
+    /// A manifest was read whose file is to be delivered; nothing is rendered.
+    Fetched,
+    /// All of a file was rendered into its temporary name; it is not synced.
+    Rendered,
+    /// The intent of a delivery was handed over; its commit was not asked for.
+    IntentSent,
+    /// The intent's commit was answered.
+    IntentAnswered,
+    /// The receipt of a delivery was handed over; its commit was not asked for.
+    ReceiptSent,
+    /// The receipt's commit was answered.
+    ReceiptAnswered,
     /// A file is about to be made in an outbox under a temporary name.
     OutboxBegun,
     /// The file is there under its temporary name, empty.
@@ -82,7 +94,7 @@ pub enum Failpoint {
 
 impl Failpoint {
     /// Every point, in the order of a file's way.
-    pub const ALL: [Self; 33] = [
+    pub const ALL: [Self; 39] = [
         Self::EntryOpened,
         Self::Captured,
         Self::StoreBegun,
@@ -104,6 +116,12 @@ impl Failpoint {
         Self::ArrivalsSaid,
         Self::PurgeBegun,
         Self::Purged,
+        Self::Fetched,
+        Self::Rendered,
+        Self::IntentSent,
+        Self::IntentAnswered,
+        Self::ReceiptSent,
+        Self::ReceiptAnswered,
         Self::OutboxBegun,
         Self::OutboxStaged,
         Self::OutboxWritten,
@@ -143,6 +161,12 @@ impl Failpoint {
             Self::ArrivalsSaid => "arrivals_said",
             Self::PurgeBegun => "purge_begun",
             Self::Purged => "purged",
+            Self::Fetched => "fetched",
+            Self::Rendered => "rendered",
+            Self::IntentSent => "intent_sent",
+            Self::IntentAnswered => "intent_answered",
+            Self::ReceiptSent => "receipt_sent",
+            Self::ReceiptAnswered => "receipt_answered",
             Self::OutboxBegun => "outbox_begun",
             Self::OutboxStaged => "outbox_staged",
             Self::OutboxWritten => "outbox_written",

@@ -88,6 +88,18 @@ bid_number = "bid.number"
 status = { field = "bid.status", codes = { A = "awarded", R = "rejected" } }
 total = { value = "bid.amount", currency = { const = "USD" } }
 lines = { each = "line", data = { number = "line.number", description = "line.text" } }
+
+[[rendering]]
+id = "public_works.bids.mirror"
+kind = "mirror"
+feed = "public_works.bids"
+share = 'estate'
+outbox = "out/bids"
+staging = "out/.dropbridge"
+checksum = "{name}.md5"
+begin = "now"
+target_exists = "wait"
+mode = "0640"
 "#;
 
 const LAYOUT: &str = r#"name = "public-works-bids"

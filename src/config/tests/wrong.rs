@@ -79,6 +79,11 @@ fn feed() {
 }
 
 #[test]
+fn rendering() {
+    check(include_str!("wrong/rendering.txt"));
+}
+
+#[test]
 fn readiness() {
     check(include_str!("wrong/readiness.txt"));
 }

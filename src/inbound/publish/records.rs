@@ -9,7 +9,7 @@ use crate::inbound::manifest::{self, FileSummary, Manifest, ManifestStatus, Reje
 use crate::inbound::prepare::{Outcome, Prepared, whole_file};
 use crate::layout::{Reject, RejectCode};
 use crate::ledger::control::Request;
-use crate::ledger::entry::{EventRange, FORMAT};
+use crate::ledger::entry::EventRange;
 use crate::ledger::{DropState, LedgerEntry};
 
 /// The header of events.
@@ -122,7 +122,7 @@ impl Publisher {
 
     pub(in crate::inbound) fn entry_of(&self, file: &Prepared, state: DropState) -> LedgerEntry {
         LedgerEntry {
-            format: FORMAT,
+            format: state.format(),
             feed: file.plan.id().to_owned(),
             department: file.plan.settings.department.clone(),
             key: file.identity.key.clone(),

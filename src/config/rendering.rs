@@ -1,0 +1,110 @@
+//! `[[rendering]]`: files that are made of events, and where they are delivered.
+
+use std::sync::Arc;
+
+use crate::capture::readiness::ChecksumRule;
+use crate::domain::name_pattern::NameTemplate;
+use crate::domain::policy::{Begin, TargetExists};
+
+use super::bridge::{Bridge, word_of_an_address};
+use super::feed::{StatedFeed, directory_in_share, known};
+use super::given::Given;
+use super::places::resolved;
+use super::problems::{Gathered, Place, suggestion};
+use super::readiness;
+use super::section::Section;
+use super::settings::{FileAttributes, RenderingKind, RenderingSettings};
+
+/// The largest id of a user or group; the one above it stands for "leave it".
+const MOST_ID: u64 = u32::MAX as u64 - 1;
+
+/// A rendering as far as it could be read.
+pub(super) struct StatedRendering {
+    /// Its id, with its place.
+    pub(super) id: Option<(String, Place)>,
+    /// The feed that it mirrors, with its place.
+    pub(super) feed: Option<(String, Place)>,
+    /// The share's name.
+    pub(super) share: Option<String>,
+    /// Directory within the share, with its place.
+    pub(super) outbox: Option<(String, Place)>,
+    /// The names beside its files that were stated, and are its feed's otherwise.
+    marker: Option<NameTemplate>,
+    checksum: Option<ChecksumRule>,
+    department: Option<String>,
+    staging: Option<String>,
+    begin: Begin,
+    target_exists: TargetExists,
+    attributes: FileAttributes,
+}
+
+/// Reads one `[[rendering]]`.
+pub(super) fn read(section: Section<'_>, department: Option<&str>, bridge: &Bridge) -> StatedRendering {
+    let id_place = section.place_of("id");
+    let id = word_of_an_address(&section, "id").map(|id| (id, id_place));
+    let _only_mirrors = section.need("kind").and_then(|given| given.word(&[("mirror", ())]));
+    let feed = section.need("feed").and_then(|given| Some((given.text()?, given.place())));
+    let share = section.need("share").and_then(|given| known(&given, "share", &bridge.shares));
+    let outbox = section.need("outbox").and_then(|given| Some((directory_in_share(&given)?, given.place())));
+    let staging = section.find("staging").and_then(|given| directory_in_share(&given));
+    let marker = section.find("marker").and_then(|given| readiness::template(&given));
+    let checksum = section.find("checksum").and_then(|given| readiness::checksum(&given));
+    let begin = section.word("begin", &[("now", Begin::Now), ("beginning", Begin::Beginning)], Begin::Now);
+    let words = [("wait", TargetExists::Wait), ("hold", TargetExists::Hold)];
+    let target_exists = section.word("target_exists", &words, TargetExists::Wait);
+    let id_of = |key: &str| section.number(key, 0..=MOST_ID).and_then(|id| u32::try_from(id).ok());
+    let attributes = FileAttributes {
+        mode: section.find("mode").and_then(|given| mode(&given)),
+        owner: id_of("owner"),
+        group: id_of("group"),
+    };
+    section.end();
+    let department = department.map(str::to_owned);
+    StatedRendering { id, feed, share, outbox, marker, checksum, department, staging, begin, target_exists, attributes }
+}
+
+/// Permission bits in octal digits, as chmod takes them.
+fn mode(given: &Given<'_>) -> Option<u32> {
+    let text = given.text()?;
+    let mode = u32::from_str_radix(&text, 8).ok().filter(|mode| *mode <= 0o777 && text.len() <= 4);
+    if mode.is_none() {
+        given.problem(format!("`{text}` must be permission bits in octal digits, such as \"0640\""));
+    }
+    mode
+}
+
+impl StatedRendering {
+    /// The feed that it mirrors, where that is stated somewhere.
+    pub(super) fn feed<'f>(&self, feeds: &'f [StatedFeed]) -> Option<&'f StatedFeed> {
+        let (name, _) = self.feed.as_ref()?;
+        feeds.iter().find(|feed| feed.id.as_ref().is_some_and(|(id, _)| id == name))
+    }
+
+    /// Reports a feed that is stated nowhere.
+    pub(super) fn check_feed(&self, feeds: &[StatedFeed], gathered: &Gathered) {
+        if let (Some((name, place)), None) = (&self.feed, self.feed(feeds)) {
+            let all = feeds.iter().filter_map(|feed| Some(feed.id.as_ref()?.0.as_str()));
+            gathered.add(place, format!("no feed `{name}` is stated"), suggestion(name, all));
+        }
+    }
+
+    /// The whole of it, where it could be read; what says that a file is whole is its feed's, unless stated.
+    pub(super) fn settings(self, bridge: &Bridge, feeds: &[StatedFeed]) -> Option<Arc<RenderingSettings>> {
+        let feed = self.feed(feeds)?.settings.as_ref()?;
+        let (outbox, share) = (self.outbox?.0, self.share?);
+        Some(Arc::new(RenderingSettings {
+            id: self.id?.0,
+            department: self.department?,
+            kind: RenderingKind::Mirror { feed: feed.id.clone() },
+            place: resolved(&bridge.shares.get(&share)?.as_ref()?.root.join(&outbox)),
+            share,
+            staging: self.staging,
+            outbox,
+            marker: self.marker.or_else(|| feed.ready.marker.clone()),
+            checksum: self.checksum.or_else(|| feed.ready.checksum.clone()),
+            begin: self.begin,
+            target_exists: self.target_exists,
+            attributes: self.attributes,
+        }))
+    }
+}

@@ -1,0 +1,136 @@
+//! Staging: the file of a manifest and what stands beside it, under temporary names, synced and witnessed.
+
+use std::io::{self, Write};
+
+use dropbridge_port::failpoint::Failpoint;
+use dropbridge_port::{EntryPath, ErrorKind, PortError, StagedFile, StagedName, WrittenFile};
+use md5::{Digest, Md5};
+
+use super::deliver::Deliverer;
+use super::journal::pass;
+use super::mirror::AssemblyError;
+use crate::capture::readiness::ChecksumAlgorithm;
+use crate::domain::ContentHash;
+use crate::domain::hash::hex;
+use crate::inbound::manifest::Manifest;
+use crate::ledger::delivery::{Part, PartRole};
+
+/// The parts of one delivery while they are made.
+pub(super) struct Stage<'d> {
+    deliverer: &'d mut Deliverer,
+    names: Vec<StagedName>,
+}
+
+impl<'d> Stage<'d> {
+    pub(super) fn new(deliverer: &'d mut Deliverer) -> Self {
+        Self { deliverer, names: Vec::new() }
+    }
+
+    /// Every part, in the order in which they are to be published: data, checksum, marker. Where that fails, nothing is
+    /// left of it, as far as the outbox allows.
+    pub(super) fn parts(mut self, manifest: &Manifest) -> Result<Vec<Part>, AssemblyError> {
+        let parts = self.all(manifest);
+        if parts.is_err() {
+            for name in &self.names {
+                if let Err(error) = self.deliverer.outbox.discard(name) {
+                    tracing::debug!(%error, "what was staged stays until the next start");
+                }
+            }
+        }
+        parts
+    }
+
+    fn all(&mut self, manifest: &Manifest) -> Result<Vec<Part>, AssemblyError> {
+        let path = EntryPath::parse(&manifest.entry.path);
+        let path = path.ok_or_else(|| AssemblyError::Refused(format!("`{}` is no file name", manifest.entry.path)))?;
+        let (data, md5) = self.data(manifest, &path)?;
+        let mut parts = vec![data];
+        let settings = std::sync::Arc::clone(&self.deliverer.plan.settings);
+        let beside = |name: Vec<u8>| {
+            let wrong = || AssemblyError::Refused(format!("no name can be made beside `{path}`"));
+            path.sibling(&name).ok_or_else(wrong)
+        };
+        if let Some(rule) = &settings.checksum {
+            let checksum = match rule.algorithm {
+                ChecksumAlgorithm::Md5 => md5,
+                ChecksumAlgorithm::Sha256 => manifest.sha256.to_string(),
+            };
+            let mut content = format!("{checksum}  ").into_bytes();
+            content.extend_from_slice(path.file_name());
+            content.push(b'\n');
+            let target = beside(rule.sidecar.apply(path.file_name()))?;
+            parts.push(self.small(PartRole::Checksum, &target, &content)?);
+        }
+        if let Some(template) = &settings.marker {
+            let target = beside(template.apply(path.file_name()))?;
+            parts.push(self.small(PartRole::Marker, &target, b"")?);
+        }
+        Ok(parts)
+    }
+
+    /// The file itself, and its MD5.
+    fn data(&mut self, manifest: &Manifest, path: &EntryPath) -> Result<(Part, String), AssemblyError> {
+        let Self { deliverer, names } = self;
+        let Deliverer { assembler, outbox, journal, plan, store, owner, .. } = &mut **deliverer;
+        let attributes = plan.attributes();
+        let (sink, rendered) = assembler.write(&plan.feed, manifest, store, || {
+            let name = name(owner, journal.epoch(), journal.next_number())?;
+            names.push(name.clone());
+            Ok(Sink { file: outbox.stage(&name, attributes)?, md5: Md5::new() })
+        })?;
+        pass(Failpoint::Rendered)?;
+        let md5 = hex(&sink.md5.finalize());
+        let written = sink.file.finish()?;
+        if hex(&written.sha256) != rendered.sha256.to_string() {
+            let message = "what was staged has another hash than what was rendered";
+            return Err(PortError::new(ErrorKind::Corrupt, "stage", path.to_string(), message).into());
+        }
+        Ok((self.part(PartRole::Data, path, written)?, md5))
+    }
+
+    fn small(&mut self, role: PartRole, path: &EntryPath, content: &[u8]) -> Result<Part, AssemblyError> {
+        let deliverer = &*self.deliverer;
+        let name = name(&deliverer.owner, deliverer.journal.epoch(), deliverer.journal.next_number())?;
+        self.names.push(name.clone());
+        let mut file = deliverer.outbox.stage(&name, deliverer.plan.attributes())?;
+        file.write(content)?;
+        let written = file.finish()?;
+        self.part(role, path, written)
+    }
+
+    /// The part that was written last, with its witness.
+    fn part(&self, role: PartRole, path: &EntryPath, written: WrittenFile) -> Result<Part, AssemblyError> {
+        let name = self.names.last().ok_or_else(|| AssemblyError::Refused("nothing is staged".to_owned()))?;
+        self.deliverer.outbox.witness(name)?;
+        Ok(Part {
+            role,
+            target: path.to_string(),
+            staged: name.to_string(),
+            bytes: written.size,
+            sha256: ContentHash::from(written.sha256),
+        })
+    }
+}
+
+fn name(owner: &str, epoch: u64, number: u64) -> Result<StagedName, PortError> {
+    let wrong = || PortError::new(ErrorKind::Bug, "stage", owner, "this cannot be part of a temporary name");
+    StagedName::new(owner, epoch, number).ok_or_else(wrong)
+}
+
+/// A staged file as something to write to.
+struct Sink {
+    file: Box<dyn StagedFile>,
+    md5: Md5,
+}
+
+impl Write for Sink {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.md5.update(bytes);
+        self.file.write(bytes).map_err(io::Error::other)?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
