@@ -75,6 +75,26 @@ fn its_numbers_are_those_of_the_files_it_leaves_and_its_advice_works() {
     assert_eq!(check["problems"], Value::Array(Vec::new()));
     let sum = |key: &str| with(&told, "files").iter().map(|row| row[key].as_u64().unwrap()).sum::<u64>();
     assert_eq!((sum("repeats"), sum("old")), (1, 3));
+    // What the consumers got, against the files that the jobs dropped; invoicing has deleted its own.
+    let received: Vec<(&str, u64)> = with(&told, "received")
+        .iter()
+        .map(|row| (row["consumer"].as_str().unwrap(), row["received"].as_u64().unwrap()))
+        .collect();
+    let share = estate.join("var/estate");
+    let count = |pattern: &str| number(&shell(&format!("ls {pattern} | wc -l"), &share));
+    assert_eq!(
+        received,
+        [
+            ("invoicing job", count("public_works/completions/PWCMP.*")),
+            ("work desk", count("facilities/work_orders/*.psv"))
+        ]
+    );
+    assert_eq!(count("invoicing/completions"), 0);
+    let same = shell(
+        "cd facilities/work_orders && for file in *.psv; do cmp $file ../../work_desk/orders/$file || exit 1; done",
+        &share,
+    );
+    assert!(same.status.success(), "{}", text(&same.stdout));
     let held: Vec<String> = with(&told, "files")
         .iter()
         .flat_map(|row| row["held"].as_array().unwrap().clone())

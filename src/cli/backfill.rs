@@ -166,14 +166,15 @@ fn foretell(plan: &FeedPlan, ledger: &LedgerIndex, survey: &Survey, output: Outp
         let hash = hash_of(&file.path)?;
         let identity = plan.identify(&file.entry, file.facts.clone(), hash, ledger);
         let known = ledger.drops(plan.id(), &identity.key);
-        let candidate = Candidate { hash, entry: &file.entry, by_request: true };
+        // What a person names is taken, wherever it came from.
+        let candidate = Candidate { hash, entry: &file.entry, by_request: true, echo_of: None };
         let word = match admit(&known, candidate, plan.settings.corrections) {
             Admission::Publish { .. } | Admission::Resume { .. } => {
                 publish += 1;
                 bytes += file.entry.size;
                 "publish"
             }
-            Admission::Known | Admission::Repeat => {
+            Admission::Known | Admission::Repeat | Admission::Echo { .. } => {
                 repeats += 1;
                 "repeat"
             }

@@ -43,6 +43,30 @@ const CONFIGURATION: [(&str, &[u8]); 16] = files_of_the_tree![
     "config/schemas/WorkOrderCreated.schema.json",
 ];
 
+/// What legacy consumers of the estate still poll for: mirrors of two feeds.
+const CONSUMERS: (&str, &str) = (
+    "config/departments/finance.toml",
+    r#"# Legacy consumers: they go on polling for files, which the bridge makes of events.
+department = "finance"
+
+# Deletes what it takes.
+[[rendering]]
+id = "finance.invoicing"
+kind = "mirror"
+feed = "public_works.completions"
+share = "estate"
+outbox = "invoicing/completions"
+
+# Leaves what it takes.
+[[rendering]]
+id = "finance.work_desk"
+kind = "mirror"
+feed = "facilities.work_orders"
+share = "estate"
+outbox = "work_desk/orders"
+"#,
+);
+
 /// Inboxes of the sample configuration.
 const INBOXES: [&str; 10] = [
     "public_works/bids",
@@ -110,8 +134,9 @@ impl Estate {
         for (path, bytes) in CONFIGURATION {
             estate.write(path, bytes)?;
         }
-        for inbox in INBOXES {
-            let path = estate.share().join(inbox);
+        estate.write(CONSUMERS.0, CONSUMERS.1.as_bytes())?;
+        for directory in INBOXES.into_iter().chain(super::consumers::CONSUMERS.iter().map(|consumer| consumer.outbox)) {
+            let path = estate.share().join(directory);
             fs::create_dir_all(&path).with_context(|| format!("create directory {}", path.display()))?;
         }
         for (path, bytes) in OLD_FILES {

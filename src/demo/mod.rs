@@ -1,10 +1,11 @@
 //! The demonstration: an estate of legacy batch jobs, and the bridge that watches it.
 //!
 //! It makes an [`estate`] on disk, lets the [`jobs`] drop files as such jobs do, runs the real bridge on the embedded
-//! log, tells the [`story`] as it goes, holds the log against what the jobs dropped ([`audit`]), and ends with a
-//! [`report`].
+//! log, tells the [`story`] as it goes, lets legacy [`consumers`] poll for what the bridge delivers, holds the log against
+//! what the jobs dropped ([`audit`]), and ends with a [`report`].
 
 mod audit;
+mod consumers;
 mod estate;
 mod jobs;
 mod report;
@@ -24,6 +25,7 @@ use crate::ledger::LedgerEntry;
 use crate::runner::{self, RunOptions, RunSummary};
 use crate::wiring::Bridge;
 
+use consumers::Consumers;
 use estate::Estate;
 use jobs::Jobs;
 use story::Story;
@@ -42,6 +44,7 @@ pub async fn run(directory: Option<&Path>, output: Output) -> anyhow::Result<Ans
     let bridge = open(&estate)?;
     runner::set_up(&bridge)?;
     give_baselines(&bridge, &story)?;
+    let consumers = Consumers::start(&estate, &story)?;
     let jobs = run_beside_the_jobs(bridge, &estate, &story).await?;
     // Once more, and only for what is left: a restart doubles nothing.
     story.tell("bridge", "", "stopped and started again")?;
@@ -49,10 +52,12 @@ pub async fn run(directory: Option<&Path>, output: Output) -> anyhow::Result<Ans
     let summary = runner::run(Arc::clone(&bridge), RunOptions { until_idle: true, ..RunOptions::default() }).await?;
     usable(&bridge, &summary, &estate)?;
     story.look(&bridge.context.ledger())?;
+    let received = consumers.dismiss()?;
     story.end();
     let ledger: Vec<LedgerEntry> = bridge.context.ledger().all().into_iter().cloned().collect();
-    let findings = audit::audit(&jobs, &ledger, &audit::read_events(&bridge)?);
-    report::show(&estate, &ledger, &findings, output)?;
+    let mut findings = audit::audit(&jobs, &ledger, &audit::read_events(&bridge)?);
+    findings.problems.extend(consumers::differences(&jobs, &received));
+    report::show(&estate, &ledger, &received, &findings, output)?;
     Ok(if findings.problems.is_empty() { Answer::Fine } else { Answer::No })
 }
 
@@ -100,6 +105,9 @@ async fn run_beside_the_jobs(
 fn usable(bridge: &Bridge, summary: &RunSummary, estate: &Estate) -> anyhow::Result<()> {
     if let Some(report) = summary.feeds.iter().find(|feed| feed.error.is_some()) {
         bail!("feed {}: {}", report.feed, report.error.as_deref().unwrap_or_default());
+    }
+    if let Some(report) = summary.renderings.iter().find(|rendering| rendering.error.is_some()) {
+        bail!("rendering {}: {}", report.rendering, report.error.as_deref().unwrap_or_default());
     }
     if bridge.context.stop.is_raised() {
         bail!("asked to stop; the estate is still in {}", estate.directory().display());

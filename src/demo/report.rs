@@ -5,6 +5,7 @@ use std::path::Path;
 use serde_json::json;
 
 use super::audit::Findings;
+use super::consumers::{CONSUMERS, Received};
 use super::estate::Estate;
 use super::script::JOBS;
 use crate::cli::Output;
@@ -14,7 +15,13 @@ use crate::ledger::{DropState, LedgerEntry};
 ///
 /// # Errors
 /// When standard output is closed.
-pub(super) fn show(estate: &Estate, ledger: &[LedgerEntry], findings: &Findings, output: Output) -> anyhow::Result<()> {
+pub(super) fn show(
+    estate: &Estate,
+    ledger: &[LedgerEntry],
+    received: &[Received],
+    findings: &Findings,
+    output: Output,
+) -> anyhow::Result<()> {
     output.line("")?;
     let mut rows = Vec::new();
     for job in &JOBS {
@@ -27,8 +34,23 @@ pub(super) fn show(estate: &Estate, ledger: &[LedgerEntry], findings: &Findings,
     }
     let header = ["feed", "files", "records", "events", "repeats", "old", "held back, and why"];
     output.table(&header, rows)?;
+    show_received(received, output)?;
     show_findings(findings, output)?;
     show_next(estate, output)
+}
+
+/// What the legacy consumers got.
+fn show_received(received: &[Received], output: Output) -> anyhow::Result<()> {
+    output.line("")?;
+    for consumer in &CONSUMERS {
+        let files = received.iter().filter(|received| received.feed == consumer.feed).count();
+        output.object(&json!({ "consumer": consumer.name, "from": consumer.feed, "received": files }))?;
+        output.line(format!(
+            "The {} got {files} files in {}, from events of {}.",
+            consumer.name, consumer.outbox, consumer.feed
+        ))?;
+    }
+    Ok(())
 }
 
 fn show_findings(findings: &Findings, output: Output) -> anyhow::Result<()> {
@@ -100,6 +122,7 @@ fn show_next(estate: &Estate, output: Output) -> anyhow::Result<()> {
     let log = quoted(&estate.directory().join("var/state/events.sqlite"));
     let steps = [
         ("which bytes became which events", format!("{bridge} ledger show PWCMP.0732")),
+        ("which files were made of events, and where they are", format!("{bridge} deliveries list")),
         ("the events of a department", format!("{bridge} events --type BidProcessed --department parks")),
         ("why the bad file is held", format!("{bridge} quarantine show BID_20260131_0046.dat")),
         (
