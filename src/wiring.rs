@@ -106,13 +106,17 @@ impl Bridge {
         context.topics = Arc::new(Topics::new(&settings));
         context.arrivals = Arc::new(Arrivals::new(&settings));
         context.takeover_after = settings.takeover_after;
-        for gone in self.settings.feeds.iter().filter(|feed| !feeds.iter().any(|plan| plan.id() == feed.id)) {
-            context.health.forget_feed(&gone.id);
-        }
-        let (clock, metrics) = (Arc::clone(&context.clock), Arc::clone(&context.metrics));
-        let instruments = Instruments { clock, metrics, health: Arc::clone(&context.health) };
-        instruments.declare(&settings, context.log.address());
         Ok(Self { settings: Arc::new(settings), context, feeds, renderings, relays: RelayBoard::default() })
+    }
+
+    /// Says to those who watch the process that this bridge has come in the place of another.
+    pub fn supersede(&self, before: &Self) {
+        let Context { clock, metrics, health, log, .. } = self.context.clone();
+        let feeds = self.plans();
+        for gone in before.settings.feeds.iter().filter(|feed| !feeds.contains_key(&feed.id)) {
+            health.forget_feed(&gone.id);
+        }
+        Instruments { clock, metrics, health }.declare(&self.settings, log.address());
     }
 
     /// Feeds by id.

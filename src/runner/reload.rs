@@ -59,6 +59,7 @@ impl Configured {
             Ok(None) => tracing::info!(file = source, "the configuration was read again: nothing has changed"),
             Ok(Some(next)) => {
                 let changes = changes(&current, &next);
+                next.supersede(&current);
                 *self.lock() = (Arc::new(next), Stop::new());
                 superseded.raise();
                 tracing::info!(
