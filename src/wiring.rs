@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use anyhow::{Context as _, anyhow};
+use dropbridge_cache::SqliteCaches;
 use dropbridge_kafka::{KafkaLog, KafkaSettings};
 use dropbridge_local::{LocalClearing, LocalOutbox, LocalSettings, LocalShare};
 use dropbridge_port::{Clearing, EventLog, Outbox, Share};
@@ -25,6 +26,9 @@ use crate::metrics::Metrics;
 use crate::outbound::plan::RenderingPlan;
 use crate::relay::facts::RelayBoard;
 use crate::stop::Stop;
+
+/// The directory of the ledger's cache, in the state directory.
+const LEDGER_CACHE: &str = "ledger-cache";
 
 /// Everything a command works with.
 pub struct Bridge {
@@ -80,6 +84,7 @@ impl Bridge {
             ledger: Arc::new(Mutex::new(LedgerIndex::default())),
             clock,
             deliveries: Arc::new(Mutex::new(DeliveryIndex::default())),
+            caches: Arc::new(SqliteCaches::new(settings.state.join(LEDGER_CACHE))),
             arrivals: Arc::new(Arrivals::new(&settings)),
             metrics,
             health,

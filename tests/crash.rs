@@ -48,6 +48,8 @@ const SMALL: Scenario = Scenario {
         (CommitSent, 2),
         (CommitAnswered, 1),
         (Disposed, 3),
+        (CacheBegun, 1),
+        (CacheWritten, 1),
     ],
     kills: &["begun=error;half_produced:2=kill", "begun=error;produced:2=kill", "begun=error;commit_sent:3=kill"],
 };
@@ -72,6 +74,8 @@ const CHUNKED: Scenario = Scenario {
         (CommitAnswered, 4),
         (BetweenChunks, 3),
         (Disposed, 1),
+        (CacheBegun, 1),
+        (CacheWritten, 1),
     ],
     kills: &[],
 };
@@ -100,6 +104,8 @@ const BAD: Scenario = Scenario {
         (CommitAnswered, 1),
         (Quarantined, 1),
         (Disposed, 2),
+        (CacheBegun, 1),
+        (CacheWritten, 1),
     ],
     kills: &[],
 };

@@ -177,7 +177,7 @@ fn without_its_state_directory_nothing_is_published_again() {
         let state = site.path("state");
         for file in fs::read_dir(&state).unwrap().map(|entry| entry.unwrap().path()) {
             if log == LogKind::Kafka || !file.file_name().unwrap().to_str().unwrap().starts_with("events.sqlite") {
-                fs::remove_file(file).unwrap();
+                if file.is_dir() { fs::remove_dir_all(file).unwrap() } else { fs::remove_file(file).unwrap() }
             }
         }
         if log == LogKind::Kafka {

@@ -173,8 +173,9 @@ fn pure_modules_touch_nothing_outside() {
 #[test]
 fn one_file_names_the_adapters() {
     for path in rust_files("src") {
-        let names =
-            ["dropbridge_local", "dropbridge_kafka", "dropbridge_sqlite"].iter().any(|name| code(&path).contains(name));
+        let names = ["dropbridge_local", "dropbridge_kafka", "dropbridge_sqlite", "dropbridge_cache"]
+            .iter()
+            .any(|name| code(&path).contains(name));
         assert!(!names || path.ends_with("src/wiring.rs"), "{} names an adapter", short(&path));
     }
 }
@@ -234,7 +235,7 @@ fn files_are_of_a_size_that_can_be_read() {
 fn no_file_is_dead() {
     let mut roots = vec![tree().join("src"), tree().join("xtask/src")];
     roots.extend(
-        ["port", "local", "kafka", "sqlite", "conformance"]
+        ["port", "local", "kafka", "sqlite", "cache", "conformance"]
             .map(|adapter| tree().join("adapters").join(adapter).join("src")),
     );
     for root in roots {

@@ -102,7 +102,20 @@ impl Settler {
         Self { rule, tracked: BTreeMap::new() }
     }
 
-    /// Takes a listing in: `entries` are the feed's entries that are not dealt with, `names` all paths in the listing.
+    /// Markers or sidecars are part of the rule: it has to be told of all names.
+    #[must_use]
+    pub const fn looks_for_companions(&self) -> bool {
+        self.rule.marker.is_some() || self.rule.checksum.is_some()
+    }
+
+    /// Nothing is on its way.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.tracked.is_empty()
+    }
+
+    /// Takes a listing in: `entries` are the feed's entries that are not dealt with, `names` all paths in the listing
+    /// where it [looks for companions](Settler::looks_for_companions).
     pub fn observe(&mut self, entries: &[Entry], names: &HashSet<&[u8]>, now: Duration) -> Changes {
         let mut changes = Changes::default();
         for entry in entries {

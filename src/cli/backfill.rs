@@ -5,6 +5,7 @@ mod rate;
 
 use std::collections::HashSet;
 use std::fs;
+use std::ops::ControlFlow;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -19,7 +20,7 @@ use super::{Answer, Output, check_known};
 use crate::domain::{ContentHash, EntryFacts};
 use crate::inbound::archive::{Archived, Survey, has_order, survey};
 use crate::inbound::plan::FeedPlan;
-use crate::ledger::replay::{read_control, read_ledger};
+use crate::ledger::replay::read_control;
 use crate::ledger::{Admission, Candidate, DropState, LedgerIndex, admit};
 use crate::wiring::Bridge;
 
@@ -61,7 +62,7 @@ pub(super) async fn run(bridge: Arc<Bridge>, arguments: &BackfillArguments, outp
         bail!("{} is paused by {}: `dropbridge feed resume {}` first", plan.id(), switch.by, plan.id());
     }
     let ledger = ledger_of(&bridge)?;
-    let survey = survey(&plan, &ledger, files_below(&arguments.directories, plan.settings.recursive)?);
+    let survey = survey(&plan, &ledger, files_below(&arguments.directories, plan.settings.recursive)?)?;
     tell_survey(&survey, output)?;
     if arguments.dry_run {
         return foretell(&plan, &ledger, &survey, output);
@@ -84,9 +85,7 @@ pub(super) async fn run(bridge: Arc<Bridge>, arguments: &BackfillArguments, outp
 }
 
 fn ledger_of(bridge: &Bridge) -> anyhow::Result<LedgerIndex> {
-    let control = read_control(&*bridge.context.log, &bridge.context.topics)?;
-    let genesis = control.genesis.ok_or_else(|| anyhow!("the bridge is not initialised: run `dropbridge init`"))?;
-    Ok(read_ledger(&*bridge.context.log, &bridge.context.topics, 0, &genesis)?)
+    super::ledger::open(bridge)
 }
 
 /// Every regular file below these directories, with the entry it would have been in the inbox: under its name, and
@@ -164,11 +163,11 @@ fn foretell(plan: &FeedPlan, ledger: &LedgerIndex, survey: &Survey, output: Outp
     let (mut publish, mut repeats, mut held, mut bytes) = (0_u64, 0_u64, 0_u64, 0);
     for file in &survey.take {
         let hash = hash_of(&file.path)?;
-        let identity = plan.identify(&file.entry, file.facts.clone(), hash, ledger);
-        let known = ledger.drops(plan.id(), &identity.key);
+        let identity = plan.identify(&file.entry, file.facts.clone(), hash, ledger)?;
+        let known = ledger.drops(plan.id(), &identity.key)?;
         // What a person names is taken, wherever it came from.
         let candidate = Candidate { hash, entry: &file.entry, by_request: true, echo_of: None };
-        let word = match admit(&known, candidate, plan.settings.corrections) {
+        let word = match admit(&known.iter().collect::<Vec<_>>(), candidate, plan.settings.corrections) {
             Admission::Publish { .. } | Admission::Resume { .. } => {
                 publish += 1;
                 bytes += file.entry.size;
@@ -202,16 +201,17 @@ fn hash_of(path: &Path) -> anyhow::Result<ContentHash> {
 /// What the ledger says of the files that were handed over.
 fn tell_end(bridge: &Bridge, plan: &FeedPlan, handed: &handing::Handed<'_>, output: Output) -> anyhow::Result<Answer> {
     let ledger = ledger_of(bridge)?;
-    let of_feed = ledger.all().into_iter().filter(|entry| entry.feed == plan.id());
     let mut open = HashSet::new();
     let mut known = HashSet::new();
-    for entry in of_feed {
-        let Some(hash) = entry.sha256 else { continue };
-        known.insert((entry.entry.path.clone(), hash));
-        if entry.state.is_open() || matches!(entry.state, DropState::Publishing { .. }) {
-            open.insert((entry.entry.path.clone(), hash));
+    ledger.each(&mut |entry| {
+        if let Some(hash) = entry.sha256.filter(|_| entry.feed == plan.id()) {
+            if entry.state.is_open() || matches!(entry.state, DropState::Publishing { .. }) {
+                open.insert((entry.entry.path.clone(), hash));
+            }
+            known.insert((entry.entry.path, hash));
         }
-    }
+        ControlFlow::Continue(())
+    })?;
     let (mut fine, mut waiting, mut missing) = (0_u64, 0_u64, Vec::new());
     for (file, hash) in &handed.files {
         let own = (file.entry.path.clone(), *hash);

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use clap::Args;
-use dropbridge_port::{ErrorKind, ListRequest, OutboxIdentity, TopicSpec, TopicState};
+use dropbridge_port::{ErrorKind, ListRequest, OutboxIdentity, PortError, TopicSpec, TopicState};
 use serde::Serialize;
 
 use super::output::counted;
@@ -12,8 +12,8 @@ use crate::capture::selection::Named;
 use crate::config;
 use crate::config::settings::LogSettings;
 use crate::inbound::slot::verify_genesis;
-use crate::ledger::DropState;
-use crate::ledger::replay::{read_control, read_ledger};
+use crate::ledger::control::Genesis;
+use crate::ledger::replay::read_control;
 use crate::relay::{self, journal::Journal};
 use crate::runner::read_witness;
 use crate::wiring::Bridge;
@@ -152,22 +152,22 @@ fn check_past(bridge: &Bridge, findings: &mut Findings) {
             findings.wrong(plan.id(), "it has no baseline and will not run: `dropbridge init --baseline …`");
         }
     }
-    match read_ledger(&*context.log, &context.topics, 0, &genesis) {
-        Err(error) => findings.wrong("ledger", error.to_string()),
-        Ok(index) => {
-            let all = index.all();
-            let open = all.iter().filter(|entry| entry.state.is_open()).count();
-            findings.fine("ledger", format!("{}, {open} waiting for a person", counted(all.len() as u64, "drop")));
-            for entry in all {
-                if matches!(entry.state, DropState::Publishing { .. })
-                    && !bridge.feeds.iter().any(|plan| plan.id() == entry.feed)
-                {
-                    let message = format!("`{}` is half published, and its feed is not configured any more", entry.key);
-                    findings.wrong(&entry.feed, message);
-                }
-            }
+    if let Err(error) = check_ledger(bridge, &genesis, findings) {
+        findings.wrong("ledger", error.to_string());
+    }
+}
+
+fn check_ledger(bridge: &Bridge, genesis: &Genesis, findings: &mut Findings) -> Result<(), PortError> {
+    let ledger = bridge.context.look_into_ledger(0, genesis)?;
+    let open = ledger.open_drops()?.len();
+    findings.fine("ledger", format!("{}, {open} waiting for a person", counted(ledger.count_all(), "drop")));
+    for entry in ledger.unfinished()? {
+        if !bridge.feeds.iter().any(|plan| plan.id() == entry.feed) {
+            let message = format!("`{}` is half published, and its feed is not configured any more", entry.key);
+            findings.wrong(&entry.feed, message);
         }
     }
+    Ok(())
 }
 
 fn check_store(bridge: &Bridge, findings: &mut Findings) {

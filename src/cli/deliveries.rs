@@ -243,12 +243,10 @@ fn show(bridge: &Bridge, index: &DeliveryIndex, what: &str, output: Output) -> a
         output.line(format!("no delivery has the name, key, file name or hash `{what}`"))?;
         return Ok(Answer::No);
     }
-    let ledger = super::ledger::read(bridge)?;
+    let ledger = super::ledger::open(bridge)?;
     for delivery in found {
-        let origin = ledger.iter().find(|entry| {
-            entry.feed == delivery.feed && entry.key == delivery.key && entry.sha256 == Some(delivery.sha256)
-        });
-        show_delivery(delivery, origin, output)?;
+        let origin = ledger.drop_with(&delivery.feed, &delivery.key, delivery.sha256)?;
+        show_delivery(delivery, origin.as_ref(), output)?;
     }
     Ok(Answer::Fine)
 }

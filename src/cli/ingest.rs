@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::Read;
+use std::ops::ControlFlow;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -18,7 +19,7 @@ use crate::capture::take::take_stream;
 use crate::domain::EntryFacts;
 use crate::inbound::plan::FeedPlan;
 use crate::ledger::control::RequestAction;
-use crate::ledger::replay::{read_control, read_ledger};
+use crate::ledger::replay::read_control;
 use crate::wiring::Bridge;
 
 /// Arguments of `ingest`.
@@ -62,11 +63,14 @@ pub(super) async fn run(bridge: Arc<Bridge>, arguments: &IngestArguments, output
     super::requests::ask(&bridge, RequestAction::Ingest { feed: feed.clone(), entry, sha256: hash }).await?;
     let control = read_control(&*bridge.context.log, &bridge.context.topics)?;
     let genesis = control.genesis.ok_or_else(|| anyhow!("the bridge is not initialised: run `dropbridge init`"))?;
-    let ledger = read_ledger(&*bridge.context.log, &bridge.context.topics, 0, &genesis)?;
-    let entry = ledger.all().into_iter().find(|entry| entry.feed == feed && entry.sha256 == Some(hash));
+    let mut entry = None;
+    bridge.context.look_into_ledger(0, &genesis)?.each_with_hash(hash, &mut |found| {
+        entry = Some(found).filter(|found| found.feed == feed);
+        if entry.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    })?;
     let entry =
         entry.ok_or_else(|| anyhow!("the ledger does not know {shown}: the log of the bridge that runs says why"))?;
-    show_entry(entry, output)?;
+    show_entry(&entry, output)?;
     Ok(if entry.state.is_open() { Answer::No } else { Answer::Fine })
 }
 

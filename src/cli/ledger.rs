@@ -1,21 +1,27 @@
 //! `dropbridge ledger`.
 
+mod show;
+mod transfer;
+
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+use std::path::PathBuf;
 
 use anyhow::anyhow;
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
-use super::quarantine::show_entry;
 use super::{Answer, Output};
 use crate::layout::Verdict;
-use crate::ledger::replay::{read_control, read_ledger};
-use crate::ledger::topics::SLOTS;
-use crate::ledger::{DropState, LedgerEntry};
+use crate::ledger::replay::read_control;
+use crate::ledger::{DropFilter, DropState, LedgerEntry, LedgerIndex};
 use crate::wiring::Bridge;
 
-/// `ledger list` and `ledger show`.
+/// So many digits of a hash are enough to ask for it.
+const SHORTEST_HASH: usize = 6;
+
+/// `ledger list|verdicts|show|export|import`.
 #[derive(Debug, Subcommand)]
 pub(super) enum LedgerCommand {
     /// List drops: what came, and what became of it.
@@ -24,13 +30,28 @@ pub(super) enum LedgerCommand {
     /// Count, for each feed, how its published files came out of the proof that their events give them again.
     #[command(after_help = "Example:\n  dropbridge ledger verdicts")]
     Verdicts,
-    /// Show everything about the drops of a key, a hash, a file name, or an event.
-    #[command(
-        after_help = "Examples:\n  dropbridge ledger show 2026-01-31/0042\n  dropbridge ledger show BID_20260131_0042.dat"
-    )]
-    Show {
-        /// Logical key, hash or its beginning, or file name.
-        what: String,
+    /// Show everything about the drops of a key, a hash or a file name; which events some of their bytes became, and
+    /// where these are; or from which file, and which bytes of it, an event was made.
+    #[command(after_help = "Examples:\n  dropbridge ledger show 2026-01-31/0042\n  \
+        dropbridge ledger show BID_20260131_0042.dat --byte 1207\n  \
+        dropbridge ledger show 2026-01-31/0042 --bytes 0..280 --json\n  \
+        dropbridge ledger show --at work.BidProcessed/3/1207\n\n\
+        Exit code 1: there is no such drop, or no event was made from these bytes.")]
+    Show(show::ShowArguments),
+    /// Write the ledger into a file, to move the bridge to another log. The bridge has to be stopped.
+    #[command(after_help = "Example:\n  dropbridge ledger export ledger.jsonl.zst\n\n\
+        A name that ends with .zst is compressed. The file vouches for itself: a changed or cut one is refused.")]
+    Export {
+        /// The file; it must not be there yet.
+        file: PathBuf,
+    },
+    /// Read the ledger of the bridge from a file, in a log in which it has no past: instead of `init`.
+    #[command(after_help = "Example:\n  dropbridge ledger import ledger.jsonl.zst --config new/bridge.toml\n\n\
+        What was interrupted is done again by the same command. Exit code 1: all is imported, and bytes of files\n\
+        that are held are not in the store.")]
+    Import {
+        /// The file.
+        file: PathBuf,
     },
 }
 
@@ -56,14 +77,16 @@ pub(super) struct ListArguments {
 /// # Errors
 /// Of the log.
 pub(super) fn run(bridge: &Bridge, command: &LedgerCommand, output: Output) -> anyhow::Result<Answer> {
-    let entries = read(bridge)?;
     match command {
+        LedgerCommand::Export { file } => transfer::export(bridge, file, output),
+        LedgerCommand::Import { file } => transfer::import(bridge, file, output),
         LedgerCommand::List(arguments) => {
-            check_filters(bridge, &entries, arguments)?;
-            list(entries, arguments, output)
+            let index = open(bridge)?;
+            check_filters(bridge, &index, arguments)?;
+            list(&index, arguments, output)
         }
-        LedgerCommand::Verdicts => verdicts(bridge, &entries, output),
-        LedgerCommand::Show { what } => show(&entries, what, output),
+        LedgerCommand::Verdicts => verdicts(bridge, &open(bridge)?, output),
+        LedgerCommand::Show(arguments) => show::show(bridge, &open(bridge)?, arguments, output),
     }
 }
 
@@ -82,13 +105,18 @@ struct VerdictCounts {
     rejects: u64,
 }
 
-fn verdicts(bridge: &Bridge, entries: &[LedgerEntry], output: Output) -> anyhow::Result<Answer> {
+impl VerdictCounts {
+    fn of_feed(feed: &str) -> Self {
+        Self { feed: feed.to_owned(), ..Self::default() }
+    }
+}
+
+fn verdicts(bridge: &Bridge, index: &LedgerIndex, output: Output) -> anyhow::Result<Answer> {
     let known = bridge.feeds.iter().map(|plan| plan.id().to_owned());
     let mut feeds: BTreeMap<String, VerdictCounts> =
-        known.map(|feed| (feed.clone(), VerdictCounts { feed, ..VerdictCounts::default() })).collect();
-    for entry in entries {
-        let counts = feeds.entry(entry.feed.clone()).or_default();
-        counts.feed.clone_from(&entry.feed);
+        known.map(|feed| (feed.clone(), VerdictCounts::of_feed(&feed))).collect();
+    index.each(&mut |entry| {
+        let counts = feeds.entry(entry.feed).or_insert_with_key(|feed| VerdictCounts::of_feed(feed));
         match &entry.state {
             DropState::Published { verdict, rejects, .. } => {
                 counts.rejects += rejects;
@@ -102,7 +130,8 @@ fn verdicts(bridge: &Bridge, entries: &[LedgerEntry], output: Output) -> anyhow:
             DropState::Quarantined { .. } => counts.refused += 1,
             _ => {}
         }
-    }
+        ControlFlow::Continue(())
+    })?;
     let mut rows = Vec::new();
     for counts in feeds.values() {
         output.object(counts)?;
@@ -121,43 +150,43 @@ fn verdicts(bridge: &Bridge, entries: &[LedgerEntry], output: Output) -> anyhow:
     Ok(Answer::Fine)
 }
 
-/// Every drop that the ledger knows, oldest first.
+/// The ledger as it is in the log now.
 ///
 /// # Errors
 /// Of the log.
-pub(super) fn read(bridge: &Bridge) -> anyhow::Result<Vec<LedgerEntry>> {
+pub(super) fn open(bridge: &Bridge) -> anyhow::Result<LedgerIndex> {
     let context = &bridge.context;
     let control = read_control(&*context.log, &context.topics)?;
     let genesis = control.genesis.ok_or_else(|| anyhow!("the bridge is not initialised: run `dropbridge init`"))?;
-    let mut entries = Vec::new();
-    for slot in 0..SLOTS {
-        let index = read_ledger(&*context.log, &context.topics, slot, &genesis)?;
-        entries.extend(index.all().into_iter().cloned());
-    }
-    entries.sort_by_key(|entry| entry.recorded_at);
-    Ok(entries)
+    Ok(context.look_into_ledger(0, &genesis)?)
+}
+
+/// Whether a drop has this key, name, or beginning of its hash.
+pub(super) fn is_called(entry: &LedgerEntry, what: &str) -> bool {
+    let path = entry.entry.path.as_str();
+    entry.key.as_str() == what
+        || path == what
+        || path.rsplit('/').next() == Some(what)
+        || (what.len() >= SHORTEST_HASH && entry.sha256.is_some_and(|hash| hash.to_string().starts_with(what)))
 }
 
 /// A feed or department that neither the configuration nor the ledger knows is a slip of the pen.
-fn check_filters(bridge: &Bridge, entries: &[LedgerEntry], arguments: &ListArguments) -> anyhow::Result<()> {
-    let feeds = bridge.feeds.iter().map(|plan| plan.id()).chain(entries.iter().map(|entry| entry.feed.as_str()));
+fn check_filters(bridge: &Bridge, index: &LedgerIndex, arguments: &ListArguments) -> anyhow::Result<()> {
+    let feeds = bridge.feeds.iter().map(|plan| plan.id()).chain(index.groups().map(|(feed, _)| feed));
     super::check_known("feed", arguments.feed.as_deref(), feeds)?;
     let departments = bridge.feeds.iter().map(|plan| plan.settings.department.as_str());
-    let departments = departments.chain(entries.iter().map(|entry| entry.department.as_str()));
+    let departments = departments.chain(index.groups().map(|(_, department)| department));
     super::check_known("department", arguments.department.as_deref(), departments)
 }
 
-fn list(entries: Vec<LedgerEntry>, arguments: &ListArguments, output: Output) -> anyhow::Result<Answer> {
-    let fits = |filter: &Option<String>, value: &str| filter.as_deref().is_none_or(|wanted| wanted == value);
-    let found: Vec<LedgerEntry> = entries
-        .into_iter()
-        .filter(|entry| fits(&arguments.feed, &entry.feed))
-        .filter(|entry| fits(&arguments.department, &entry.department))
-        .filter(|entry| fits(&arguments.state, entry.state.as_str()))
-        .collect();
-    let left_out = found.len().saturating_sub(arguments.limit);
+fn list(index: &LedgerIndex, arguments: &ListArguments, output: Output) -> anyhow::Result<Answer> {
+    let ListArguments { feed, department, state, limit } = arguments;
+    let filter = DropFilter { feed: feed.clone(), department: department.clone(), state: state.clone() };
+    let found = index.newest(&filter, *limit)?;
+    let all: u64 = index.counts().iter().filter(|count| filter.fits(count)).map(|count| count.drops).sum();
+    let left_out = all.saturating_sub(found.len() as u64);
     let mut rows = Vec::new();
-    for entry in found.iter().skip(left_out) {
+    for entry in found.iter().rev() {
         output.object(entry)?;
         let events = match &entry.state {
             DropState::Published { events, .. } => events.to_string(),
@@ -179,28 +208,7 @@ fn list(entries: Vec<LedgerEntry>, arguments: &ListArguments, output: Output) ->
     }
     output.table(&["feed", "key", "file", "state", "events", "when"], rows)?;
     if left_out > 0 {
-        output.line(format!("{left_out} older ones are not shown: --limit {}", found.len()))?;
-    }
-    Ok(Answer::Fine)
-}
-
-fn show(entries: &[LedgerEntry], what: &str, output: Output) -> anyhow::Result<Answer> {
-    let hash = |entry: &LedgerEntry| entry.sha256.map(|hash| hash.to_string()).unwrap_or_default();
-    let found: Vec<&LedgerEntry> = entries
-        .iter()
-        .filter(|entry| {
-            entry.key.as_str() == what
-                || entry.entry.path == what
-                || entry.entry.path.rsplit('/').next() == Some(what)
-                || (what.len() >= 6 && hash(entry).starts_with(what))
-        })
-        .collect();
-    if found.is_empty() {
-        output.line(format!("the ledger knows no drop with the key, name or hash `{what}`"))?;
-        return Ok(Answer::No);
-    }
-    for entry in found {
-        show_entry(entry, output)?;
+        output.line(format!("{left_out} older ones are not shown: --limit {all}"))?;
     }
     Ok(Answer::Fine)
 }

@@ -95,8 +95,8 @@ pub(super) async fn run(bridge: Arc<Bridge>, command: &QuarantineCommand, output
 
 fn list(bridge: &Bridge, output: Output) -> anyhow::Result<Answer> {
     let mut rows = Vec::new();
-    for entry in ledger::read(bridge)?.iter().filter(|entry| entry.state.is_open()) {
-        output.object(entry)?;
+    for entry in ledger::open(bridge)?.open_drops()? {
+        output.object(&entry)?;
         rows.push(vec![
             entry.feed.clone(),
             entry.key.to_string(),
@@ -130,21 +130,12 @@ pub(super) fn reason_of(state: &DropState) -> String {
 
 fn find(bridge: &Bridge, which: &Which) -> anyhow::Result<LedgerEntry> {
     let what = which.what.as_str();
-    let all = ledger::read(bridge)?;
-    let feeds = bridge.feeds.iter().map(|plan| plan.id()).chain(all.iter().map(|entry| entry.feed.as_str()));
+    let index = ledger::open(bridge)?;
+    let feeds = bridge.feeds.iter().map(|plan| plan.id()).chain(index.groups().map(|(feed, _)| feed));
     check_known("feed", which.feed.as_deref(), feeds)?;
     let hash = |entry: &LedgerEntry| entry.sha256.map(|hash| hash.to_string()).unwrap_or_default();
-    let mut found: Vec<LedgerEntry> = all
-        .into_iter()
-        .filter(|entry| entry.state.is_open())
-        .filter(|entry| which.feed.as_deref().is_none_or(|feed| feed == entry.feed))
-        .filter(|entry| {
-            entry.key.as_str() == what
-                || entry.entry.path == what
-                || entry.entry.path.rsplit('/').next() == Some(what)
-                || (what.len() >= 6 && hash(entry).starts_with(what))
-        })
-        .collect();
+    let mut found = index.open_drops()?;
+    found.retain(|entry| which.feed.as_deref().is_none_or(|feed| feed == entry.feed) && ledger::is_called(entry, what));
     match (found.pop(), found.len()) {
         (Some(entry), 0) => Ok(entry),
         (None, _) => bail!("nothing that is held has the key, name or hash `{what}`: see `dropbridge quarantine list`"),
@@ -169,7 +160,7 @@ fn write_bytes(bridge: &Bridge, entry: &LedgerEntry) -> anyhow::Result<Answer> {
 }
 
 fn outcome(bridge: &Bridge, before: &LedgerEntry, output: Output) -> anyhow::Result<Answer> {
-    let entries = ledger::read(bridge)?;
+    let entries = ledger::open(bridge)?.drops(&before.feed, &before.key)?;
     match entries.iter().find(|entry| entry.record_key() == before.record_key()) {
         Some(entry) => {
             show_entry(entry, output)?;
@@ -183,8 +174,9 @@ fn outcome(bridge: &Bridge, before: &LedgerEntry, output: Output) -> anyhow::Res
 }
 
 fn show_range(range: &EventRange) -> String {
-    let EventRange { topic, partition, from, to, count } = range;
-    format!("{topic}, partition {partition}, offsets {from}..{to} ({count})")
+    let EventRange { topic, partition, from, to, count, log } = range;
+    let elsewhere = log.as_ref().map(|log| format!(", in {log}")).unwrap_or_default();
+    format!("{topic}, partition {partition}, offsets {from}..{to} ({count}){elsewhere}")
 }
 
 /// Shows one drop in full.

@@ -13,7 +13,7 @@ use super::{Answer, Output, check_known, ledger};
 use crate::capture::{Store, StoredObject};
 use crate::domain::quantity::parse_time;
 use crate::domain::{ContentHash, Moment};
-use crate::inbound::keeping::{KeepRules, Scope, Verdict, judge};
+use crate::inbound::keeping::{KeepRules, Scope, Verdict, gather_holdings, judge};
 use crate::ledger::control::RequestAction;
 use crate::ledger::replay::read_control;
 use crate::ledger::{Holding, Holdings};
@@ -75,11 +75,12 @@ impl Contents {
         let store = bridge.store()?;
         // The objects first: what comes into the ledger meanwhile has its reason.
         let objects = store.list()?;
-        let entries = ledger::read(bridge)?;
+        let index = ledger::open(bridge)?;
         let control = read_control(&*bridge.context.log, &bridge.context.topics)?;
-        let hashes = objects.iter().map(|object| object.hash);
-        let holdings = Holdings::new(hashes, &entries, control.requests.values());
-        let feeds = entries.into_iter().map(|entry| entry.feed).collect();
+        let mut holdings = Holdings::default();
+        control.requests.values().for_each(|request| holdings.ask(request));
+        gather_holdings(&index, &objects, &mut holdings)?;
+        let feeds = index.groups().map(|(feed, _)| feed.to_owned()).collect();
         Ok(Self { store, objects, holdings, feeds })
     }
 

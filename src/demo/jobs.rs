@@ -186,7 +186,7 @@ impl Worker {
     /// Whether the ledger has an entry of this file's name.
     fn ledger_knows(&self, dropped: &Dropped) -> bool {
         let ledger = self.ledger.lock().unwrap_or_else(PoisonError::into_inner);
-        ledger.arrival(dropped.feed, dropped.path).is_some()
+        ledger.arrival(dropped.feed, dropped.path).is_ok_and(|arrival| arrival.is_some())
     }
 }
 

@@ -21,7 +21,6 @@ use anyhow::bail;
 use crate::cli::{Answer, Output};
 use crate::config;
 use crate::inbound::baseline::BaselinePolicy;
-use crate::ledger::LedgerEntry;
 use crate::runner::{self, RunOptions, RunSummary};
 use crate::wiring::Bridge;
 
@@ -54,7 +53,7 @@ pub async fn run(directory: Option<&Path>, output: Output) -> anyhow::Result<Ans
     story.look(&bridge.context.ledger())?;
     let received = consumers.dismiss()?;
     story.end();
-    let ledger: Vec<LedgerEntry> = bridge.context.ledger().all().into_iter().cloned().collect();
+    let ledger = story::all_drops(&bridge.context.ledger())?;
     let mut findings = audit::audit(&jobs, &ledger, &audit::read_events(&bridge)?);
     findings.problems.extend(consumers::differences(&jobs, &received));
     report::show(&estate, &ledger, &received, &findings, output)?;

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::ops::ControlFlow;
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
@@ -54,10 +55,10 @@ impl Story {
     /// When standard output is closed.
     pub(super) fn look(&self, ledger: &LedgerIndex) -> anyhow::Result<()> {
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        for entry in ledger.all() {
+        for entry in all_drops(ledger)? {
             let now = (entry.state.as_str().to_owned(), entry.repeats);
             let is_new = told.insert(entry.record_key(), now.clone()) != Some(now);
-            if let Some(what) = told_of(entry).filter(|_| is_new) {
+            if let Some(what) = told_of(&entry).filter(|_| is_new) {
                 self.tell("bridge", &entry.feed, format!("{}: {what}", entry.entry.path))?;
             }
         }
@@ -68,6 +69,20 @@ impl Story {
     pub(super) fn end(&self) {
         self.bar.finish_and_clear();
     }
+}
+
+/// Every drop of a ledger that is known to be small, the oldest first.
+///
+/// # Errors
+/// As for [`LedgerIndex::drops`].
+pub(super) fn all_drops(ledger: &LedgerIndex) -> anyhow::Result<Vec<LedgerEntry>> {
+    let mut drops = Vec::new();
+    ledger.each(&mut |entry| {
+        drops.push(entry);
+        ControlFlow::Continue(())
+    })?;
+    drops.reverse();
+    Ok(drops)
 }
 
 /// What became of a drop, in a few words; nothing for what was told at the beginning.

@@ -48,6 +48,13 @@ impl ContentHash {
         }
     }
 
+    /// The first eight bytes as a number, for finding it among others.
+    #[must_use]
+    pub const fn beginning(&self) -> u64 {
+        let [a, b, c, d, e, f, g, h, ..] = self.0;
+        u64::from_be_bytes([a, b, c, d, e, f, g, h])
+    }
+
     /// The first 16 hexadecimal digits, for people and file names.
     #[must_use]
     pub fn short(&self) -> String {

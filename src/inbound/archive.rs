@@ -1,6 +1,7 @@
 //! Which files of an archive a backfill publishes, in which order, and what speaks against the others. Pure.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 use dropbridge_port::EntryPath;
@@ -52,12 +53,18 @@ pub struct Gap {
     pub to: u64,
 }
 
-/// Looks at the files of an archive. `None` for a file whose name is not of the feed.
-#[must_use]
-pub fn survey(plan: &FeedPlan, ledger: &LedgerIndex, found: Vec<(PathBuf, EntryFacts)>) -> Survey {
+/// Looks at the files of an archive.
+///
+/// # Errors
+/// As for [`LedgerIndex::drops`].
+pub fn survey(
+    plan: &FeedPlan,
+    ledger: &LedgerIndex,
+    found: Vec<(PathBuf, EntryFacts)>,
+) -> dropbridge_port::Result<Survey> {
     let mut survey = Survey::default();
     let mut keys = HashSet::new();
-    let mut numbers = Numbers::of_ledger(plan, ledger);
+    let mut numbers = Numbers::of_ledger(plan, ledger)?;
     for (path, entry) in found {
         let Some(name) = EntryPath::parse(&entry.path) else { continue };
         let facts = match plan.selection.classify(name.file_name()) {
@@ -69,13 +76,13 @@ pub fn survey(plan: &FeedPlan, ledger: &LedgerIndex, found: Vec<(PathBuf, EntryF
             _ => continue,
         };
         numbers.add(&facts);
-        let known = ledger.arrival(plan.id(), &entry.path);
+        let known = ledger.arrival(plan.id(), &entry.path)?;
         if known.is_some_and(|known| known.size == entry.size && known.modified_ns == entry.modified_ns) {
             survey.known += 1;
             continue;
         }
         if let Some(key) = LogicalKey::named(&name, &facts, 0, plan.settings.recursive) {
-            if is_baseline(plan, ledger, &key) {
+            if is_baseline(plan, ledger, &key)? {
                 survey.baseline.push(entry.path);
                 continue;
             }
@@ -90,11 +97,11 @@ pub fn survey(plan: &FeedPlan, ledger: &LedgerIndex, found: Vec<(PathBuf, EntryF
         (file.facts.business_date, number, file.entry.path.clone())
     });
     survey.gaps = numbers.gaps();
-    survey
+    Ok(survey)
 }
 
-fn is_baseline(plan: &FeedPlan, ledger: &LedgerIndex, key: &LogicalKey) -> bool {
-    ledger.drops(plan.id(), key).iter().any(|entry| matches!(entry.state, DropState::Baseline))
+fn is_baseline(plan: &FeedPlan, ledger: &LedgerIndex, key: &LogicalKey) -> dropbridge_port::Result<bool> {
+    Ok(ledger.drops(plan.id(), key)?.iter().any(|entry| matches!(entry.state, DropState::Baseline)))
 }
 
 /// Whether the history of a feed can be published beside what came since: its numbers must say which is older.
@@ -120,13 +127,15 @@ struct Numbers {
 }
 
 impl Numbers {
-    fn of_ledger(plan: &FeedPlan, ledger: &LedgerIndex) -> Self {
+    fn of_ledger(plan: &FeedPlan, ledger: &LedgerIndex) -> dropbridge_port::Result<Self> {
         let mut numbers = Self { daily: plan.settings.sequence == SequenceReset::Daily, seen: BTreeMap::new() };
-        for entry in ledger.all().into_iter().filter(|entry| entry.feed == plan.id()) {
-            let facts = NameFacts { business_date: entry.business_date, sequence: entry.sequence.clone() };
-            numbers.add(&facts);
-        }
-        numbers
+        ledger.each(&mut |entry| {
+            if entry.feed == plan.id() {
+                numbers.add(&NameFacts { business_date: entry.business_date, sequence: entry.sequence });
+            }
+            ControlFlow::Continue(())
+        })?;
+        Ok(numbers)
     }
 
     fn add(&mut self, facts: &NameFacts) {

@@ -5,6 +5,7 @@
 //! the feed is written in the same transaction as what was said, so that nothing is said twice or forgotten.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::ControlFlow;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -90,15 +91,24 @@ impl Arrivals {
     }
 
     /// Goes on from the journals of the log; a feed without one is watched from now on.
-    pub(super) fn begin(&self, journals: BTreeMap<String, Journal>, ledger: &LedgerIndex, now: Moment) {
+    ///
+    /// # Errors
+    /// As for [`LedgerIndex::drops`], here and below.
+    pub(super) fn begin(&self, journals: BTreeMap<String, Journal>, ledger: &LedgerIndex, now: Moment) -> Result<()> {
         let mut board = self.board();
         *board = Board { looks: std::mem::take(&mut board.looks), journals, ..Board::default() };
         for (feed, expecting) in &self.feeds {
             let journal = board.journals.remove(feed).unwrap_or_else(|| Journal::new(feed));
             let mut watch = Watch::new(&expecting.expectation, journal.clone());
             if watch.is_new() {
-                let known = ledger.all().into_iter().filter(|entry| entry.feed == *feed && came(entry));
-                watch.begin(known.map(|entry| (entry.business_date, number(entry))), now);
+                let mut known = Vec::new();
+                ledger.each(&mut |entry| {
+                    if entry.feed == *feed && came(&entry) {
+                        known.push((entry.business_date, number(&entry)));
+                    }
+                    ControlFlow::Continue(())
+                })?;
+                watch.begin(known.into_iter(), now);
             }
             let (begun, _) = watch.finish();
             if begun != journal {
@@ -106,16 +116,18 @@ impl Arrivals {
             }
             board.journals.insert(feed.clone(), begun);
         }
+        Ok(())
     }
 
     /// Goes on, under another configuration, from what is known under the one before.
-    pub(super) fn go_on_from(&self, before: &Self, ledger: &LedgerIndex, now: Moment) {
+    pub(super) fn go_on_from(&self, before: &Self, ledger: &LedgerIndex, now: Moment) -> Result<()> {
         let (journals, unwritten) = {
             let board = before.board();
             (board.journals.clone(), board.unwritten.clone())
         };
-        self.begin(journals, ledger, now);
+        self.begin(journals, ledger, now)?;
         self.board().unwritten.extend(unwritten.into_iter().filter(|feed| self.expects(feed)));
+        Ok(())
     }
 
     fn board(&self) -> MutexGuard<'_, Board> {
@@ -209,8 +221,11 @@ fn number(entry: &LedgerEntry) -> Option<u64> {
 }
 
 /// What a record that is about to be written says that the ledger does not know yet.
-pub(super) fn news(ledger: &LedgerIndex, entry: &LedgerEntry) -> Vec<Arrival> {
-    let known = ledger.drops(&entry.feed, &entry.key);
+///
+/// # Errors
+/// As for [`LedgerIndex::drops`].
+pub(super) fn news(ledger: &LedgerIndex, entry: &LedgerEntry) -> Result<Vec<Arrival>> {
+    let known = ledger.drops(&entry.feed, &entry.key)?;
     let same = known.iter().find(|known| known.record_key() == entry.record_key());
     let arrival = |what| Arrival {
         what,
@@ -223,12 +238,12 @@ pub(super) fn news(ledger: &LedgerIndex, entry: &LedgerEntry) -> Vec<Arrival> {
         modified: Moment::from_unix_ns(entry.entry.modified_ns),
     };
     match &entry.state {
-        DropState::Baseline | DropState::Echo { .. } => return Vec::new(),
-        DropState::Vanished => return vec![arrival(What::Vanished)],
+        DropState::Baseline | DropState::Echo { .. } => return Ok(Vec::new()),
+        DropState::Vanished => return Ok(vec![arrival(What::Vanished)]),
         _ => {}
     }
     let mut news = Vec::new();
-    if !known.iter().any(|known| came(known)) {
+    if !known.iter().any(came) {
         news.push(arrival(What::Came));
     }
     if same.is_some_and(|known| entry.repeats > known.repeats) {
@@ -239,7 +254,7 @@ pub(super) fn news(ledger: &LedgerIndex, entry: &LedgerEntry) -> Vec<Arrival> {
     {
         news.push(arrival(What::Read { records, is_empty: events == 0 && rejects == 0 }));
     }
-    news
+    Ok(news)
 }
 
 impl Slot {
@@ -401,8 +416,10 @@ mod tests {
             (vec![entry(None, DropState::Vanished)], entry(Some(b"one"), published(3)), vec![came, read]),
         ] {
             let mut ledger = LedgerIndex::default();
-            known.into_iter().for_each(|entry| ledger.apply(entry));
-            let found: Vec<What> = news(&ledger, &new).into_iter().map(|arrival| arrival.what).collect();
+            for (offset, entry) in (0..).zip(known) {
+                ledger.put(offset, serde_json::to_vec(&entry).unwrap()).unwrap();
+            }
+            let found: Vec<What> = news(&ledger, &new).unwrap().into_iter().map(|arrival| arrival.what).collect();
             assert_eq!(found, expected, "{new:?}");
         }
     }

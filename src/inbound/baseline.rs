@@ -139,9 +139,5 @@ pub fn record_baseline(slot: &mut Slot, plan: &FeedPlan, share: &dyn Share, poli
     slot.begin()?;
     slot.send_own(&topic, 0, &Baseline::record_key(plan.id()), Some(&record))?;
     slot.commit()?;
-    let context = slot.context().clone();
-    for entry in entries {
-        context.ledger().apply(entry);
-    }
     Ok(count)
 }

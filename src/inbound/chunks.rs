@@ -32,7 +32,7 @@ struct Progress {
 impl Publisher {
     /// Publishes a file from the store, behind `through`. After an error the ledger says how far it came.
     pub(super) fn publish_chunks(&mut self, file: &Prepared, through: u64) -> Result<()> {
-        let begun = self.begun(file);
+        let begun = self.begun(file)?;
         if let Outcome::Reject(reject) = &file.outcome {
             return self.abandon(file, &reject.to_string());
         }
@@ -57,12 +57,13 @@ impl Publisher {
         }
     }
 
-    fn begun(&self, file: &Prepared) -> Option<(Vec<EventRange>, String)> {
+    fn begun(&self, file: &Prepared) -> Result<Option<(Vec<EventRange>, String)>> {
         let ledger = self.slot.context().ledger();
-        match &ledger.drop_with(file.plan.id(), &file.identity.key, file.hash?)?.state {
-            DropState::Publishing { ranges, events_digest, .. } => Some((ranges.clone(), events_digest.clone())),
+        let known = file.hash.map(|hash| ledger.drop_with(file.plan.id(), &file.identity.key, hash)).transpose()?;
+        Ok(known.flatten().and_then(|known| match known.state {
+            DropState::Publishing { ranges, events_digest, .. } => Some((ranges, events_digest)),
             _ => None,
-        }
+        }))
     }
 
     fn stream(&mut self, file: &Prepared, outcome: &Outcome, mut progress: Progress) -> Result<Streamed> {
@@ -156,7 +157,7 @@ impl Publisher {
             ranges: progress.ranges.clone(),
         };
         let entry = self.entry_of(file, state);
-        self.finish(file, entry, None)
+        self.finish(file, &entry, None)
     }
 
     fn commit_last(&mut self, file: &Prepared, outcome: &Outcome, mut ranges: Vec<EventRange>) -> Result<()> {
@@ -171,18 +172,18 @@ impl Publisher {
         let state = published(file, summary, *records, *events, ranges);
         let entry = self.entry_of(file, state);
         self.send_request_done(file)?;
-        self.finish(file, entry, Some(summary))?;
+        self.finish(file, &entry, Some(summary))?;
         let _disposed = pass(Failpoint::Disposed, &file.entry.path);
         Ok(())
     }
 
     /// Ledger entry and commit.
-    fn finish(&mut self, file: &Prepared, entry: LedgerEntry, summary: Option<&FileSummary>) -> Result<()> {
+    fn finish(&mut self, file: &Prepared, entry: &LedgerEntry, summary: Option<&FileSummary>) -> Result<()> {
         if cfg!(feature = "sabotage-split-ledger") {
             self.commit()?;
             self.slot.begin()?;
         }
-        self.slot.send_ledger(&entry)?;
+        self.slot.send_ledger(entry)?;
         pass(Failpoint::Produced, &file.entry.path)?;
         self.commit()?;
         self.take_in(file, entry, summary)
@@ -192,7 +193,7 @@ impl Publisher {
     pub(super) fn abandon(&mut self, file: &Prepared, reason: &str) -> Result<()> {
         let known = {
             let ledger = self.slot.context().ledger();
-            file.hash.and_then(|hash| ledger.drop_with(file.plan.id(), &file.identity.key, hash).cloned())
+            file.hash.map(|hash| ledger.drop_with(file.plan.id(), &file.identity.key, hash)).transpose()?.flatten()
         };
         let Some(LedgerEntry { state: DropState::Publishing { through, ranges, .. }, .. }) = known else {
             return Err(PortError::new(ErrorKind::Bug, "abandon", &file.entry.path, "nothing of it was published"));
@@ -205,7 +206,7 @@ impl Publisher {
         self.slot.send_ledger(&entry)?;
         self.send_request_done(file)?;
         self.commit()?;
-        self.take_in(file, entry, None)
+        self.take_in(file, &entry, None)
     }
 }
 

@@ -3,6 +3,7 @@
 //! Only the holder of the slot removes: it alone knows what is on its way and not yet in the ledger. Commands ask it.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::ops::ControlFlow;
 use std::time::Duration;
 
 use dropbridge_port::failpoint::Failpoint;
@@ -19,13 +20,16 @@ use crate::domain::{ContentHash, LogicalKey, Moment};
 use crate::layout::Verdict as RoundTrip;
 use crate::ledger::control::Request;
 use crate::ledger::replay::read_control;
-use crate::ledger::{DropState, Holding, Holdings, LedgerEntry, Reason};
+use crate::ledger::{DropState, Holding, Holdings, LedgerEntry, LedgerIndex, Reason};
 
 /// How often what is past its retention is removed.
 const PURGE_INTERVAL: Duration = Duration::from_secs(3600);
 
 /// How often it is removed because somebody found no room.
 const RELIEF_INTERVAL: Duration = Duration::from_secs(5);
+
+/// For so many objects the ledger is asked at a time.
+const OBJECTS_AT_A_TIME: usize = 256;
 
 /// What the configuration says of keeping.
 #[derive(Clone, Debug)]
@@ -125,6 +129,19 @@ pub fn judge(object: &StoredObject, holdings: &[Holding], rules: &KeepRules, sco
     }
 }
 
+/// Takes in what the ledger says of objects of the store.
+///
+/// # Errors
+/// As for [`LedgerIndex::drops`].
+pub fn gather_holdings(ledger: &LedgerIndex, objects: &[StoredObject], holdings: &mut Holdings) -> Result<()> {
+    objects.iter().try_for_each(|object| {
+        ledger.each_with_hash(object.hash, &mut |entry| {
+            holdings.hold(&entry);
+            ControlFlow::Continue(())
+        })
+    })
+}
+
 /// Whether the bytes of a file stay in the store after publishing.
 pub(super) fn is_kept(file: &Prepared) -> bool {
     let needs_store =
@@ -157,12 +174,17 @@ impl Publisher {
         let stays = {
             let context = self.context();
             let ledger = context.ledger();
-            let own = ledger.drop_with(feed, key, hash);
-            let is_own = |entry: &LedgerEntry| own.is_some_and(|own| std::ptr::eq(own, entry));
+            let own = ledger.drop_with(feed, key, hash)?;
             let is_published = |entry: &LedgerEntry| matches!(entry.state, DropState::Published { .. });
-            // Asking for all drops with these bytes is slow: the one at hand often says enough.
-            own.is_some_and(|own| (is_kept || !is_published(own)) && rules.keeps(own))
-                || ledger.with_hash(hash).any(|entry| !is_own(entry) && rules.keeps(entry))
+            let mut stays = own.is_some_and(|own| (is_kept || !is_published(&own)) && rules.keeps(&own));
+            // There may be many drops with these bytes: the one at hand often says enough.
+            if !stays {
+                ledger.each_with_hash(hash, &mut |entry| {
+                    stays = (entry.feed != feed || entry.key != *key) && rules.keeps(&entry);
+                    if stays { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+                })?;
+            }
+            stays
         };
         if stays {
             self.store.keep(hash);
@@ -232,10 +254,13 @@ impl Publisher {
         let context = self.context();
         let rules = &self.upkeep.rules;
         let mut objects = self.store.list()?;
-        let holdings = {
+        let mut holdings = Holdings::default();
+        requests.values().for_each(|request| holdings.ask(request));
+        for some in objects.chunks(OBJECTS_AT_A_TIME) {
+            // Nobody has to wait for long.
             let ledger = context.ledger();
-            Holdings::new(objects.iter().map(|object| object.hash), ledger.all(), requests.values())
-        };
+            gather_holdings(&ledger, some, &mut holdings)?;
+        }
         if rules.counts {
             self.store.count(&objects, holdings.feeds())?;
         }

@@ -15,7 +15,7 @@ use crate::domain::policy::{Repeat, SequenceReset};
 use crate::domain::{BusinessDate, ContentHash, EntryFacts, LogicalKey};
 use crate::ledger::LedgerIndex;
 use crate::mapping::{EventSchema, Mapping};
-use dropbridge_port::EntryPath;
+use dropbridge_port::{EntryPath, PortError};
 
 /// What every name begins with that a delivery gives to a file or directory on its way.
 const OUR_NAMES: &[u8] = b".dropbridge";
@@ -114,15 +114,23 @@ impl FeedPlan {
     }
 
     /// The identity of a capture, from its name and what the ledger knows.
-    #[must_use]
-    pub fn identify(&self, entry: &EntryFacts, facts: NameFacts, hash: ContentHash, ledger: &LedgerIndex) -> Identity {
+    ///
+    /// # Errors
+    /// As for [`LedgerIndex::drops`].
+    pub fn identify(
+        &self,
+        entry: &EntryFacts,
+        facts: NameFacts,
+        hash: ContentHash,
+        ledger: &LedgerIndex,
+    ) -> Result<Identity, PortError> {
         let recursive = self.settings.recursive;
         let path = EntryPath::parse(&entry.path).or_else(|| EntryPath::new(entry.path.as_bytes()));
         let Some(path) = path else {
             // Paths come from a listing, which has made sure of them; from a request only by name.
-            return Identity { key: LogicalKey::from_text(&entry.path), facts, generation: 0 };
+            return Ok(Identity { key: LogicalKey::from_text(&entry.path), facts, generation: 0 });
         };
-        let generation = self.generation(entry, &facts, hash, ledger);
+        let generation = self.generation(entry, &facts, hash, ledger)?;
         let key = LogicalKey::named(&path, &facts, generation, recursive).unwrap_or_else(|| {
             let by = match self.settings.repeat {
                 Some(Repeat::New) => Unnamed::ByArrival(entry.modified_ns),
@@ -130,14 +138,21 @@ impl FeedPlan {
             };
             LogicalKey::unnamed(&path, by, recursive)
         });
-        Identity { key, facts, generation }
+        Ok(Identity { key, facts, generation })
     }
 
-    fn generation(&self, entry: &EntryFacts, facts: &NameFacts, hash: ContentHash, ledger: &LedgerIndex) -> u64 {
-        let (SequenceReset::Wrap { last }, None) = (self.settings.sequence, &facts.business_date) else { return 0 };
-        let Some(number) = facts.sequence.as_deref().and_then(|digits| digits.parse().ok()) else { return 0 };
-        ledger
-            .generation_of(self.id(), &entry.path, hash)
-            .unwrap_or_else(|| generation(ledger.newest_sequence(self.id()), number, last))
+    fn generation(
+        &self,
+        entry: &EntryFacts,
+        facts: &NameFacts,
+        hash: ContentHash,
+        ledger: &LedgerIndex,
+    ) -> Result<u64, PortError> {
+        let (SequenceReset::Wrap { last }, None) = (self.settings.sequence, &facts.business_date) else {
+            return Ok(0);
+        };
+        let Some(number) = facts.sequence.as_deref().and_then(|digits| digits.parse().ok()) else { return Ok(0) };
+        let known = ledger.generation_of(self.id(), &entry.path, hash)?;
+        Ok(known.unwrap_or_else(|| generation(ledger.newest_sequence(self.id()), number, last)))
     }
 }

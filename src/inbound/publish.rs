@@ -81,12 +81,22 @@ impl Publisher {
     }
 
     /// Goes on under another configuration of the same bridge. Files that were put aside are looked at anew.
-    pub fn reconfigure(&mut self, context: Context, sizes: TransactionSettings, rules: KeepRules, plans: &Plans) {
-        self.slot.reconfigure(context);
+    ///
+    /// # Errors
+    /// As for [`crate::ledger::LedgerIndex::drops`].
+    pub fn reconfigure(
+        &mut self,
+        context: Context,
+        sizes: TransactionSettings,
+        rules: KeepRules,
+        plans: &Plans,
+    ) -> Result<()> {
+        self.slot.reconfigure(context)?;
         self.sizes = sizes;
         self.upkeep.set_rules(rules);
         let deferred = std::mem::take(&mut self.deferred);
         self.deferred = deferred.into_iter().filter_map(|file| adopt(file, plans)).collect();
+        Ok(())
     }
 
     /// What was done so far.
@@ -282,7 +292,7 @@ impl Publisher {
         let Some(hash) = file.hash else {
             let known = context
                 .ledger()
-                .drops(file.plan.id(), &file.identity.key)
+                .drops(file.plan.id(), &file.identity.key)?
                 .iter()
                 .any(|known| known.entry.same_arrival(&file.entry));
             return Ok(if known { Step::Nothing } else { Step::Entry(DropState::Vanished) });
@@ -290,14 +300,14 @@ impl Publisher {
         let arrival = context.recognise(&file.plan, &file.entry.path, &file.identity.key, hash);
         let admission = {
             let ledger = context.ledger();
-            let known = ledger.drops(file.plan.id(), &file.identity.key);
+            let known = ledger.drops(file.plan.id(), &file.identity.key)?;
             let corrections = match &file.request {
                 Some(asked) if asked.as_correction => Corrections::Publish,
                 _ => file.plan.settings.corrections,
             };
             let by_request = file.request.is_some();
             let candidate = Candidate { hash, entry: &file.entry, by_request, echo_of: arrival.echo_of() };
-            admit(&known, candidate, corrections)
+            admit(&known.iter().collect::<Vec<_>>(), candidate, corrections)
         };
         match admission {
             Admission::Known => Ok(Step::Nothing),
@@ -310,10 +320,9 @@ impl Publisher {
             Admission::Publish { revision, supersedes } => self.publish_or_quarantine(file, hash, revision, supersedes),
             Admission::Resume { through } => {
                 self.keep(file, hash)?;
-                let ledger = context.ledger();
-                let known = ledger.drop_with(file.plan.id(), &file.identity.key, hash).map(|entry| &entry.state);
-                if let Some(DropState::Publishing { revision, supersedes, .. }) = known {
-                    (file.revision, file.supersedes) = (*revision, *supersedes);
+                let known = context.ledger().drop_with(file.plan.id(), &file.identity.key, hash)?;
+                if let Some(DropState::Publishing { revision, supersedes, .. }) = known.map(|entry| entry.state) {
+                    (file.revision, file.supersedes) = (revision, supersedes);
                 }
                 Ok(Step::Chunks { through })
             }
@@ -346,7 +355,7 @@ impl Publisher {
                 Ok(Step::Chunks { through: 0 })
             }
             Outcome::Reject(reject) => {
-                let attempts = self.attempts(file, hash) + 1;
+                let attempts = self.attempts(file, hash)? + 1;
                 let state = DropState::Quarantined { reject: reject.clone(), attempts };
                 self.keep(file, hash)?;
                 pass(Failpoint::QuarantineStored, &file.entry.path)?;
@@ -356,12 +365,12 @@ impl Publisher {
         }
     }
 
-    fn attempts(&self, file: &Prepared, hash: ContentHash) -> u32 {
-        let ledger = self.slot.context().ledger();
-        match ledger.drop_with(file.plan.id(), &file.identity.key, hash).map(|entry| &entry.state) {
-            Some(DropState::Quarantined { attempts, .. }) => *attempts,
+    fn attempts(&self, file: &Prepared, hash: ContentHash) -> Result<u32> {
+        let known = self.slot.context().ledger().drop_with(file.plan.id(), &file.identity.key, hash)?;
+        Ok(match known.map(|entry| entry.state) {
+            Some(DropState::Quarantined { attempts, .. }) => attempts,
             _ => 0,
-        }
+        })
     }
 
     fn keep(&self, file: &Prepared, hash: ContentHash) -> Result<()> {
@@ -453,7 +462,7 @@ impl Publisher {
                 self.send_reject(file, state)?;
                 Some(self.entry_of(file, state.clone()))
             }
-            Step::Repeat { .. } => self.repeated(file),
+            Step::Repeat { .. } => self.repeated(file)?,
         };
         if let Some(entry) = &entry {
             self.slot.send_ledger(entry)?;
@@ -462,12 +471,12 @@ impl Publisher {
         Ok(entry)
     }
 
-    /// After the commit: the ledger in memory, one line in the log, and what is no longer needed.
+    /// After the commit: counts, and what is no longer needed.
     fn done(&mut self, file: &Prepared, step: &Step, entry: Option<LedgerEntry>) -> Result<()> {
         match entry {
             Some(entry) => {
                 self.tally.equal_to_delivery += u64::from(matches!(step, Step::Repeat { is_ours: true }));
-                self.take_in(file, entry, summary_of(&file.outcome))?;
+                self.take_in(file, &entry, summary_of(&file.outcome))?;
             }
             None if matches!(step, Step::Nothing) => {
                 self.slot.context().ledger().refresh_arrival(file.plan.id(), &file.entry);
@@ -481,17 +490,18 @@ impl Publisher {
     }
 
     /// After the commit of what became of a file. `summary`: what was read beside its events, where it is published.
-    pub(super) fn take_in(&mut self, file: &Prepared, entry: LedgerEntry, summary: Option<&FileSummary>) -> Result<()> {
-        self.account(&entry, file.entry.size, &file.way, summary);
+    pub(super) fn take_in(
+        &mut self,
+        file: &Prepared,
+        entry: &LedgerEntry,
+        summary: Option<&FileSummary>,
+    ) -> Result<()> {
+        self.account(entry, file.entry.size, &file.way, summary);
         if matches!(entry.state, DropState::Quarantined { .. } | DropState::Held { .. }) {
             let _answered = pass(Failpoint::Quarantined, &file.entry.path);
         }
         let context = self.context();
-        let census = {
-            let mut ledger = context.ledger();
-            ledger.apply(entry);
-            ledger.census().of(file.plan.id())
-        };
+        let census = context.ledger().census().of(file.plan.id());
         context.health.set_feed_census(file.plan.id(), census);
         self.keep_what_is_needed(file)
     }

@@ -83,7 +83,7 @@ impl Publisher {
         let mut files = Vec::new();
         for request in requests {
             let RequestAction::Ingest { feed, entry, sha256 } = &request.action else { continue };
-            match self.ingested(request, plans, feed, entry, *sha256) {
+            match self.ingested(request, plans, feed, entry, *sha256)? {
                 Ok(file) => files.push(file),
                 Err(why) => self.refuse_request(&request.id, &why)?,
             }
@@ -99,10 +99,10 @@ impl Publisher {
         feed: &str,
         entry: &EntryFacts,
         hash: ContentHash,
-    ) -> std::result::Result<Prepared, String> {
-        let Some(plan) = plans.get(feed) else { return Err(format!("there is no feed `{feed}`")) };
+    ) -> Result<std::result::Result<Prepared, String>> {
+        let Some(plan) = plans.get(feed) else { return Ok(Err(format!("there is no feed `{feed}`"))) };
         if !self.store.contains(hash) {
-            return Err(format!("the bytes of `{}` are not in the store", entry.path));
+            return Ok(Err(format!("the bytes of `{}` are not in the store", entry.path)));
         }
         let name = EntryPath::parse(&entry.path);
         let said = match name.map(|name| plan.selection.classify(name.file_name())) {
@@ -113,11 +113,11 @@ impl Publisher {
         let identity = {
             let context = self.context();
             let ledger = context.ledger();
-            plan.identify(entry, said.unwrap_or_default(), hash, &ledger)
+            plan.identify(entry, said.unwrap_or_default(), hash, &ledger)?
         };
         let asked = Asked { id: request.id.clone(), as_correction: false };
         let outcome = fault.map_or(Outcome::Unexamined, Outcome::Reject);
-        Ok(stored(plan, identity, entry.clone(), self.store.lease(hash), outcome, Some(asked)))
+        Ok(Ok(stored(plan, identity, entry.clone(), self.store.lease(hash), outcome, Some(asked))))
     }
 
     fn retry(
@@ -130,7 +130,7 @@ impl Publisher {
         as_correction: bool,
     ) -> Result<std::result::Result<(), String>> {
         let Some(plan) = plans.get(feed) else { return Ok(Err(format!("there is no feed `{feed}`"))) };
-        let known = self.context().ledger().drop_with(feed, key, hash).cloned();
+        let known = self.context().ledger().drop_with(feed, key, hash)?;
         let Some(known) = known.filter(|known| known.state.needs_store()) else {
             return Ok(Err(format!("`{key}` of {feed} is neither quarantined nor held")));
         };
@@ -161,7 +161,7 @@ impl Publisher {
         let context = self.context();
         let known = {
             let ledger = context.ledger();
-            ledger.drops(feed, key).into_iter().find(|entry| entry.sha256 == hash && entry.state.is_open()).cloned()
+            ledger.drops(feed, key)?.into_iter().find(|entry| entry.sha256 == hash && entry.state.is_open())
         };
         let Some(mut entry) = known else { return Ok(Err(format!("`{key}` of {feed} is not open"))) };
         if let DropState::Abandoned { closed, .. } = &mut entry.state {
@@ -179,7 +179,6 @@ impl Publisher {
         self.send_request_end(&request.id)?;
         self.commit()?;
         self.account(&entry, 0, &Way::default(), None);
-        context.ledger().apply(entry);
         self.tell_census(feed);
         if let Some(hash) = hash {
             self.let_go(hash, feed, key, true)?;
@@ -188,12 +187,10 @@ impl Publisher {
     }
 
     fn forget_vanished(&mut self, request: &Request, entry: &LedgerEntry) -> Result<()> {
-        let topic = self.context().topics.ledger.clone();
         self.slot.begin()?;
-        self.slot.send_own::<LedgerEntry>(&topic, 0, &entry.record_key(), None)?;
+        self.slot.remove_from_ledger(entry.record_key())?;
         self.send_request_end(&request.id)?;
         self.commit()?;
-        self.context().ledger().remove(entry);
         self.tell_census(&entry.feed);
         Ok(())
     }
@@ -206,15 +203,19 @@ impl Publisher {
 
     /// Has the feeds take files again that are half published and that the store has lost: their inbox may still have
     /// them. To be called before the feeds begin.
-    pub fn ask_inboxes_for_missing(&self) {
+    ///
+    /// # Errors
+    /// As for [`crate::ledger::LedgerIndex::drops`].
+    pub fn ask_inboxes_for_missing(&self) -> Result<()> {
         let context = self.context();
         let mut ledger = context.ledger();
-        for entry in ledger.unfinished() {
+        for entry in ledger.unfinished()? {
             if entry.sha256.is_some_and(|hash| !self.store.contains(hash)) {
                 tracing::warn!(feed = %entry.feed, key = %entry.key, "half published, and the store has lost it: looking for it in the inbox");
                 ledger.forget_arrival(&entry.feed, &entry.entry.path);
             }
         }
+        Ok(())
     }
 
     /// Files that were in the middle of their chunks when the last holder ended: finished first, from the store.
@@ -223,7 +224,7 @@ impl Publisher {
     /// # Errors
     /// As for [`Publisher::publish`].
     pub fn finish_unfinished(&mut self, plans: &Plans) -> Result<Vec<LedgerEntry>> {
-        let unfinished = self.context().ledger().unfinished();
+        let unfinished = self.context().ledger().unfinished()?;
         let mut missing = Vec::new();
         for entry in unfinished {
             let (Some(plan), Some(hash)) = (plans.get(&entry.feed), entry.sha256) else {
@@ -248,9 +249,8 @@ impl Publisher {
     pub fn abandon_missing(&mut self, missing: Vec<LedgerEntry>, plans: &Plans) -> Result<()> {
         for entry in missing {
             let (Some(plan), Some(hash)) = (plans.get(&entry.feed), entry.sha256) else { continue };
-            let state =
-                self.context().ledger().drop_with(&entry.feed, &entry.key, hash).map(|entry| entry.state.clone());
-            if matches!(state, Some(DropState::Publishing { .. })) {
+            let known = self.context().ledger().drop_with(&entry.feed, &entry.key, hash)?;
+            if matches!(known.map(|known| known.state), Some(DropState::Publishing { .. })) {
                 let file =
                     stored(plan, identity_of(&entry), entry.entry, self.store.lease(hash), Outcome::Vanished, None);
                 self.abandon(&file, "neither the store nor the inbox has its bytes any more")?;

@@ -1,5 +1,6 @@
 //! One feed's inbox: listed, settled, taken, examined.
 
+mod known;
 mod taking;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -9,6 +10,7 @@ use std::time::Duration;
 use dropbridge_port::failpoint::Failpoint;
 use dropbridge_port::{Entry, EntryPath, ErrorKind, ListRequest, OpenEntry, Result, Share};
 
+use self::known::KnownEntries;
 use super::arrivals::Dates;
 use super::plan::{FeedPlan, Identity};
 use super::prepare::{HoldLimits, Outcome, Prepared, pass};
@@ -37,6 +39,7 @@ pub struct Scanner {
     memory_bytes: u64,
     limits: HoldLimits,
     settler: Settler,
+    known: KnownEntries,
     handles: BTreeMap<EntryPath, Box<dyn OpenEntry>>,
     /// Entries on their way, each with what lives as long as it is.
     in_flight: BTreeMap<EntryPath, Weak<()>>,
@@ -86,7 +89,7 @@ impl Scanner {
     ) -> Self {
         let settler = Settler::new(plan.settings.ready.clone());
         let (handles, in_flight) = (BTreeMap::new(), BTreeMap::new());
-        let (unreadable, warned) = (BTreeSet::new(), HashSet::new());
+        let (unreadable, warned, known) = (BTreeSet::new(), HashSet::new(), KnownEntries::default());
         Self {
             plan,
             share,
@@ -95,6 +98,7 @@ impl Scanner {
             memory_bytes,
             limits,
             settler,
+            known,
             handles,
             in_flight,
             unreadable,
@@ -154,17 +158,23 @@ impl Scanner {
                 tracing::warn!(feed = self.plan.id(), path = %skipped.path, "passed over: {}", skipped.reason);
             }
         }
-        let names: HashSet<&[u8]> = listing.entries.iter().map(|entry| entry.path.as_bytes()).collect();
+        let selection = &self.plan.selection;
+        let plan = &self.plan;
+        let is_wanted = |entry: &Entry| {
+            matches!(selection.classify(entry.path.file_name()), Named::Entry(_)) && !plan.is_ours(&entry.path)
+        };
+        let unknown = self.known.unknown_of(&listing.entries, is_wanted, &self.context, self.plan.id())?;
         let mut facts: BTreeMap<EntryPath, Facts> = BTreeMap::new();
         let mut entries = Vec::new();
-        for entry in &listing.entries {
-            if let Named::Entry(said) = self.plan.selection.classify(entry.path.file_name())
-                && !self.plan.is_ours(&entry.path)
-                && !self.is_known(entry)
-            {
+        for entry in unknown {
+            if let Named::Entry(said) = selection.classify(entry.path.file_name()) {
                 facts.insert(entry.path.clone(), said);
                 entries.push(entry.clone());
             }
+        }
+        let mut names: HashSet<&[u8]> = HashSet::new();
+        if self.settler.looks_for_companions() && !(entries.is_empty() && self.settler.is_empty()) {
+            names.extend(listing.entries.iter().map(|entry| entry.path.as_bytes()));
         }
         let changes = self.settler.observe(&entries, &names, self.context.clock.elapsed());
         for entry in &changes.appeared {
@@ -191,16 +201,6 @@ impl Scanner {
             }
             is_underway
         });
-    }
-
-    /// The newest arrival of this path is this one, so it was dealt with.
-    fn is_known(&self, entry: &Entry) -> bool {
-        let path = entry.path.to_string();
-        self.context.ledger().arrival(self.plan.id(), &path).is_some_and(|known| {
-            known.size == entry.stat.size
-                && known.modified_ns == entry.stat.modified_ns
-                && (known.version == entry.stat.version || known.version == 0)
-        })
     }
 
     fn open_at_first_sight(&mut self, path: &EntryPath) -> Result<()> {

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use dropbridge_port::{ErrorKind, EventLog, OutgoingRecord, PortError, Result, Writer};
+use dropbridge_port::{CacheUse, ErrorKind, EventLog, OutgoingRecord, PortError, RecordCaches, Result, Writer};
 use serde::Serialize;
 
 use super::arrivals::{Arrivals, news};
@@ -13,8 +13,8 @@ use crate::clock::Clock;
 use crate::domain::{ContentHash, LogicalKey};
 use crate::health::{Health, Pulse};
 use crate::ledger::control::{Claim, FORMAT, Genesis};
-use crate::ledger::replay::{ControlState, read_control, read_ledger};
-use crate::ledger::{DeliveryIndex, LedgerIndex, Recognised, Topics};
+use crate::ledger::replay::{ControlState, read_control};
+use crate::ledger::{DeliveryIndex, LedgerEntry, LedgerIndex, LedgerSource, Recognised, Topics};
 use crate::metrics::Metrics;
 use crate::stop::{Backoff, Stop};
 
@@ -36,8 +36,10 @@ pub struct Context {
     pub log: Arc<dyn EventLog>,
     /// Names of topics.
     pub topics: Arc<Topics>,
-    /// The ledger in memory, shared with the feeds.
+    /// What the ledger says, shared with the feeds.
     pub ledger: Arc<Mutex<LedgerIndex>>,
+    /// Where its cache is.
+    pub caches: Arc<dyn RecordCaches>,
     /// Deliveries in memory, shared with the feeds: what arrives may be one of them.
     pub deliveries: Arc<Mutex<DeliveryIndex>>,
     /// The clocks.
@@ -55,9 +57,21 @@ pub struct Context {
 }
 
 impl Context {
-    /// The ledger, for reading and for taking new entries in.
+    /// What the ledger says. Whoever holds this keeps all others waiting.
     pub fn ledger(&self) -> MutexGuard<'_, LedgerIndex> {
         self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The ledger as it is in the log now, for looking into it without the slot.
+    ///
+    /// # Errors
+    /// As for [`LedgerSource::open`].
+    pub fn look_into_ledger(&self, slot: u32, genesis: &Genesis) -> Result<LedgerIndex> {
+        self.ledger_source(slot, genesis).open(CacheUse::Look)
+    }
+
+    fn ledger_source<'c>(&'c self, slot: u32, genesis: &'c Genesis) -> LedgerSource<'c> {
+        LedgerSource { log: &*self.log, topics: &self.topics, slot, genesis, caches: &*self.caches }
     }
 
     /// Deliveries in memory.
@@ -91,6 +105,14 @@ pub struct Slot {
     in_transaction: bool,
     /// What the open transaction tells the ledger of feeds that expect files.
     news: Vec<(String, Arrival)>,
+    /// What the open transaction says in the ledger.
+    unread: Vec<Unread>,
+}
+
+/// A record of the ledger that is sent and not committed.
+enum Unread {
+    Put(Vec<u8>),
+    Remove(String),
 }
 
 impl Slot {
@@ -127,11 +149,12 @@ impl Slot {
             pulse,
             in_transaction: false,
             news: Vec::new(),
+            unread: Vec::new(),
         };
         slot.write_claim().map_err(|error| slot.explain(error))?;
         slot.context.health.heartbeat();
         slot.read_ledger()?;
-        slot.begin_arrivals(control.arrivals.clone());
+        slot.begin_arrivals(control.arrivals.clone())?;
         Ok((slot, control))
     }
 
@@ -148,12 +171,16 @@ impl Slot {
     }
 
     /// Goes on under another configuration of the same bridge.
-    pub fn reconfigure(&mut self, context: Context) {
+    ///
+    /// # Errors
+    /// As for [`LedgerIndex::drops`].
+    pub fn reconfigure(&mut self, context: Context) -> Result<()> {
         let before = std::mem::replace(&mut self.context, context);
         if !Arc::ptr_eq(&before.arrivals, &self.context.arrivals) {
             let now = self.context.clock.now();
-            self.context.arrivals.go_on_from(&before.arrivals, &self.context.ledger(), now);
+            self.context.arrivals.go_on_from(&before.arrivals, &self.context.ledger(), now)?;
         }
+        Ok(())
     }
 
     /// The random id of this holding of the slot's claim.
@@ -178,18 +205,44 @@ impl Slot {
         self.pulse.beat();
         self.begun_at = self.context.clock.elapsed();
         self.news.clear();
+        self.unread.clear();
         self.writer.begin()?;
         self.in_transaction = true;
         Ok(())
     }
 
-    /// Commits, with what there is to say of the arrivals that the transaction tells of; an answer that does not come is asked for again, until it comes or the bridge is asked to stop.
+    /// Commits, with what there is to say of the arrivals that the transaction tells of, and takes into the index what it
+    /// says in the ledger.
     ///
     /// # Errors
-    /// Of the log; `Transient` only when asked to stop, the outcome is not known then, and the next start will see it.
+    /// Of the log; `Transient` from the commit itself only when asked to stop, the outcome is not known then, and the
+    /// next start will see it.
     pub fn commit(&mut self) -> Result<()> {
         let news = std::mem::take(&mut self.news);
         let said = self.send_arrivals_of(&news)?;
+        let end = if self.unread.is_empty() { None } else { Some(self.end_of_ledger()?) };
+        self.commit_surely()?;
+        self.tell_arrivals(&said);
+        end.map_or(Ok(()), |end| self.take_in(end))
+    }
+
+    /// The offset after the last record of the ledger in this transaction. The commit would wait for the same.
+    fn end_of_ledger(&mut self) -> Result<i64> {
+        let written = self.writer.settle()?;
+        let topic = &self.context.topics.ledger;
+        let own = written.iter().filter(|range| range.topic == *topic && range.partition == self.number);
+        own.map(|range| range.to).max().ok_or_else(|| {
+            PortError::new(
+                ErrorKind::Bug,
+                "commit",
+                topic,
+                "the log does not say where it has put the ledger's records",
+            )
+        })
+    }
+
+    /// An answer that does not come is asked for again, until it comes or the bridge is asked to stop.
+    fn commit_surely(&mut self) -> Result<()> {
         let mut backoff = Backoff::default();
         let health = Arc::clone(&self.context.health);
         loop {
@@ -206,11 +259,30 @@ impl Slot {
                     health.log_answered();
                     let time = self.context.clock.elapsed().saturating_sub(self.begun_at);
                     self.context.metrics.log.committed(time);
-                    self.tell_arrivals(&said);
                     return Ok(());
                 }
             }
         }
+    }
+
+    /// What is committed is the newest of the ledger, and nobody else writes there: the last offsets are ours.
+    fn take_in(&mut self, end: i64) -> Result<()> {
+        let unread = std::mem::take(&mut self.unread);
+        let first = end.saturating_sub_unsigned(unread.len() as u64);
+        let mut ledger = self.context.ledger();
+        for (offset, record) in (first..).zip(unread) {
+            match record {
+                Unread::Put(record) => ledger
+                    .put(offset, record)
+                    .map_err(|message| PortError::new(ErrorKind::Bug, "read own record", "ledger", message))?,
+                Unread::Remove(key) => ledger.remove(offset, &key),
+            }
+        }
+        if let Err(error) = ledger.save_if_much() {
+            // It is committed all the same; whoever asks the ledger next hears of it.
+            tracing::warn!(%error, "the ledger's cache is not written");
+        }
+        Ok(())
     }
 
     /// Aborts the open transaction, if there is one.
@@ -221,6 +293,7 @@ impl Slot {
         if cfg!(feature = "sabotage-skip-abort") {
             return Ok(());
         }
+        self.unread.clear();
         let mut backoff = Backoff::default();
         loop {
             self.pulse.beat();
@@ -242,29 +315,56 @@ impl Slot {
     /// # Errors
     /// Of the log.
     pub fn send_own<T: Serialize>(&mut self, topic: &str, partition: u32, key: &str, value: Option<&T>) -> Result<()> {
-        let json = value.map(serde_json::to_vec).transpose();
-        let json = json.map_err(|error| PortError::new(ErrorKind::Bug, "serialise", topic, error))?;
-        self.writer.send(OutgoingRecord {
-            topic,
-            partition: Some(partition),
-            key: Some(key.as_bytes()),
-            value: json.as_deref(),
-            headers: &[JSON_HEADER],
-            tag: u32::MAX,
-        })
+        let json = value.map(|value| to_json(topic, value)).transpose()?;
+        self.send_json(topic, partition, key, json.as_deref())
+    }
+
+    fn send_json(&mut self, topic: &str, partition: u32, key: &str, value: Option<&[u8]>) -> Result<()> {
+        let (partition, key) = (Some(partition), Some(key.as_bytes()));
+        self.writer.send(OutgoingRecord { topic, partition, key, value, headers: &[JSON_HEADER], tag: u32::MAX })
     }
 
     /// Adds a record of the ledger.
     ///
     /// # Errors
     /// Of the log.
-    pub fn send_ledger(&mut self, entry: &crate::ledger::LedgerEntry) -> Result<()> {
-        let topics = Arc::clone(&self.context.topics);
+    pub fn send_ledger(&mut self, entry: &LedgerEntry) -> Result<()> {
         if self.context.arrivals.expects(&entry.feed) {
-            let news = news(&self.context.ledger(), entry);
+            let news = news(&self.context.ledger(), entry)?;
             self.news.extend(news.into_iter().map(|arrival| (entry.feed.clone(), arrival)));
         }
-        self.send_own(&topics.ledger, self.number, &entry.record_key(), Some(entry))
+        self.restore_to_ledger(entry)
+    }
+
+    /// Adds a record of the ledger that is no news: it comes from another log.
+    ///
+    /// # Errors
+    /// Of the log.
+    pub fn restore_to_ledger(&mut self, entry: &LedgerEntry) -> Result<()> {
+        let topics = Arc::clone(&self.context.topics);
+        let json = to_json(&topics.ledger, entry)?;
+        self.send_json(&topics.ledger, self.number, &entry.record_key(), Some(&json))?;
+        self.unread.push(Unread::Put(json));
+        Ok(())
+    }
+
+    /// Takes the drop whose record has this key out of the ledger.
+    ///
+    /// # Errors
+    /// Of the log.
+    pub fn remove_from_ledger(&mut self, key: String) -> Result<()> {
+        let topics = Arc::clone(&self.context.topics);
+        self.send_json(&topics.ledger, self.number, &key, None)?;
+        self.unread.push(Unread::Remove(key));
+        Ok(())
+    }
+
+    /// What is to be done from time to time: what came into the ledger is written to its cache.
+    ///
+    /// # Errors
+    /// `Transient` where the cache is damaged: the slot has to be taken anew.
+    pub fn look_after_cache(&self) -> Result<()> {
+        self.context.ledger().save()
     }
 
     /// Says that we are alive, when that is due: a standby watches.
@@ -290,6 +390,9 @@ impl Slot {
     /// # Errors
     /// Of the log.
     pub fn release(mut self) -> Result<()> {
+        if let Err(error) = self.look_after_cache() {
+            tracing::warn!(%error, "the ledger's cache is not written");
+        }
         self.claim.released = true;
         self.claim.heartbeat_at = self.context.clock.now();
         self.write_claim().map_err(|error| self.explain(error))
@@ -310,8 +413,7 @@ impl Slot {
         self.write_claim()?;
         self.read_ledger()?;
         let control = read_control(&*self.context.log, &self.context.topics)?;
-        self.begin_arrivals(control.arrivals);
-        Ok(())
+        self.begin_arrivals(control.arrivals)
     }
 
     /// Says who holds the slot, when an error is that it is not ours any more; other errors stay as they are.
@@ -352,13 +454,13 @@ impl Slot {
         self.commit()
     }
 
-    fn begin_arrivals(&self, journals: std::collections::BTreeMap<String, crate::arrivals::Journal>) {
+    fn begin_arrivals(&self, journals: std::collections::BTreeMap<String, crate::arrivals::Journal>) -> Result<()> {
         let now = self.context.clock.now();
-        self.context.arrivals.begin(journals, &self.context.ledger(), now);
+        self.context.arrivals.begin(journals, &self.context.ledger(), now)
     }
 
     fn read_ledger(&mut self) -> Result<()> {
-        let index = read_ledger(&*self.context.log, &self.context.topics, self.number, &self.genesis)?;
+        let index = self.context.ledger_source(self.number, &self.genesis).open(CacheUse::Keep)?;
         *self.context.ledger() = index;
         Ok(())
     }
@@ -402,6 +504,10 @@ pub fn verify_genesis(control: &ControlState, witness: Option<&str>, context: &C
                 .with_hint("run `dropbridge init`"))
         }
     }
+}
+
+fn to_json<T: Serialize>(topic: &str, value: &T) -> Result<Vec<u8>> {
+    serde_json::to_vec(value).map_err(|error| PortError::new(ErrorKind::Bug, "serialise", topic, error))
 }
 
 fn taken_over(fenced: &PortError, claim: &Claim) -> PortError {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::entry::{DropState, LedgerEntry};
+use super::entry::DropState;
 use crate::domain::Moment;
 use crate::layout::Verdict;
 
@@ -45,29 +45,29 @@ pub struct LastDrop {
 pub const UNPROVEN: &str = "unproven";
 
 impl Census {
-    /// Counts a drop.
-    pub fn take_in(&mut self, entry: &LedgerEntry) {
-        let feed = match self.feeds.get_mut(&entry.feed) {
-            Some(feed) => feed,
-            None => self.feeds.entry(entry.feed.clone()).or_default(),
-        };
-        feed.count(entry, |count, by| *count += by);
-        let is_newer = feed.last.as_ref().is_none_or(|last| last.recorded_at <= entry.recorded_at);
-        if is_newer && !matches!(entry.state, DropState::Baseline) {
-            feed.last = Some(LastDrop {
-                key: entry.key.to_string(),
-                path: entry.entry.path.clone(),
-                state: entry.state.as_str().to_owned(),
-                recorded_at: entry.recorded_at,
-            });
+    /// Counts drops of a state (and, where they are published, of a verdict), or counts them no more. `rejects`: how many
+    /// bad records were left out of them.
+    pub fn count(&mut self, feed: &str, state: &str, verdict: Option<Verdict>, drops: i64, rejects: i64) {
+        let feed = self.of_mut(feed);
+        let add = |count: &mut u64, by: i64| *count = count.saturating_add_signed(by);
+        add(feed.states.entry(state.to_owned()).or_default(), drops);
+        if state == "published" {
+            add(feed.verdicts.entry(verdict.map_or(UNPROVEN, Verdict::as_str).to_owned()).or_default(), drops);
+            add(&mut feed.rejects, rejects);
         }
     }
 
-    /// Counts a drop no more: something else is said of it now, or nothing. That it came last stays.
-    pub fn take_out(&mut self, entry: &LedgerEntry) {
-        if let Some(feed) = self.feeds.get_mut(&entry.feed) {
-            feed.count(entry, |count, by| *count = count.saturating_sub(by));
+    /// The ledger says something of a drop: where nothing newer was said, it came last. That stays so, whatever becomes
+    /// of its record.
+    pub fn saw(&mut self, feed: &str, drop: LastDrop) {
+        let feed = self.of_mut(feed);
+        if feed.last.as_ref().is_none_or(|last| last.recorded_at <= drop.recorded_at) {
+            feed.last = Some(drop);
         }
+    }
+
+    fn of_mut(&mut self, feed: &str) -> &mut FeedCensus {
+        self.feeds.entry(feed.to_owned()).or_default()
     }
 
     /// Counts of each feed, by id.
@@ -97,18 +97,6 @@ impl FeedCensus {
     pub fn open(&self) -> u64 {
         DropState::OPEN_WORDS.iter().map(|state| self.in_state(state)).sum()
     }
-
-    fn count(&mut self, entry: &LedgerEntry, change: impl Fn(&mut u64, u64)) {
-        let count = |counts: &mut BTreeMap<String, u64>, word: &str| match counts.get_mut(word) {
-            Some(count) => change(count, 1),
-            None => change(counts.entry(word.to_owned()).or_default(), 1),
-        };
-        count(&mut self.states, entry.state.as_str());
-        if let DropState::Published { verdict, rejects, .. } = &entry.state {
-            count(&mut self.verdicts, verdict.map_or(UNPROVEN, Verdict::as_str));
-            change(&mut self.rejects, *rejects);
-        }
-    }
 }
 
 #[cfg(test)]
@@ -117,7 +105,7 @@ mod tests {
 
     use super::*;
     use crate::domain::{ContentHash, EntryFacts, LogicalKey};
-    use crate::ledger::LedgerIndex;
+    use crate::ledger::{LedgerEntry, LedgerIndex};
 
     fn entry(key: &str, at: i64, state: DropState) -> LedgerEntry {
         LedgerEntry {
@@ -151,19 +139,24 @@ mod tests {
     #[test]
     fn a_drop_counts_once_for_what_it_came_to_last() {
         let mut index = LedgerIndex::default();
-        index.apply(entry("0", 0, DropState::Baseline));
+        let mut offset = 0;
+        let mut apply = |index: &mut LedgerIndex, entry: LedgerEntry| {
+            offset += 1;
+            index.put(offset, serde_json::to_vec(&entry).unwrap()).unwrap();
+        };
+        apply(&mut index, entry("0", 0, DropState::Baseline));
         assert_eq!(index.census().of("bids").last, None, "a baseline is no file that came");
-        index.apply(entry("1", 1, published(Some(Verdict::Exact), 0)));
-        index.apply(entry("2", 2, DropState::Held { reason: "other bytes".to_owned() }));
+        apply(&mut index, entry("1", 1, published(Some(Verdict::Exact), 0)));
+        apply(&mut index, entry("2", 2, DropState::Held { reason: "other bytes".to_owned() }));
         let held = index.census().of("bids");
         assert_eq!((held.in_state("published"), held.in_state("held"), held.open()), (1, 1, 1));
-        index.apply(entry("2", 3, published(None, 4)));
-        index.apply(entry("2", 3, published(None, 4)));
+        apply(&mut index, entry("2", 3, published(None, 4)));
+        apply(&mut index, entry("2", 3, published(None, 4)));
         let now = index.census().of("bids");
         assert_eq!((now.in_state("published"), now.in_state("held"), now.open(), now.rejects), (2, 0, 0, 4));
         assert_eq!((now.verdicts["exact"], now.verdicts[UNPROVEN]), (1, 1));
         assert_eq!(now.last.as_ref().unwrap().key, "2");
-        index.remove(&entry("2", 3, published(None, 4)));
+        index.remove(9, &entry("2", 3, published(None, 4)).record_key());
         let now = index.census().of("bids");
         assert_eq!((now.in_state("published"), now.rejects), (1, 0));
         assert_eq!(index.census().of("orders"), FeedCensus::default());

@@ -75,6 +75,24 @@ impl FeedSwitch {
     }
 }
 
+/// The ledger was imported from another log.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Import {
+    /// Version of this format.
+    pub format: u32,
+    /// The genesis of the bridge in the log that it was exported from.
+    pub genesis: String,
+    /// All of it is here.
+    pub complete: bool,
+    /// When it was begun, or was complete.
+    pub at: Moment,
+}
+
+impl Import {
+    /// The record's key.
+    pub const RECORD_KEY: &'static str = "import";
+}
+
 /// Who holds a slot.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Claim {

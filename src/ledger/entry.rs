@@ -63,12 +63,18 @@ pub struct EventRange {
     pub to: i64,
     /// How many events of the drop are within.
     pub count: u64,
+    /// The log that it is in, where that is another one: the ledger was imported from there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log: Option<String>,
 }
 
 /// Adds newly written ranges to known ones, joining those of one partition.
 pub fn extend_ranges(ranges: &mut Vec<EventRange>, written: &[WrittenRange]) {
     for new in written {
-        let known = ranges.iter_mut().find(|range| range.topic == new.topic && range.partition == new.partition);
+        let is_same = |range: &&mut EventRange| {
+            range.log.is_none() && range.topic == new.topic && range.partition == new.partition
+        };
+        let known = ranges.iter_mut().find(is_same);
         match known {
             Some(range) => {
                 range.from = range.from.min(new.from);
@@ -81,6 +87,7 @@ pub fn extend_ranges(ranges: &mut Vec<EventRange>, written: &[WrittenRange]) {
                 from: new.from,
                 to: new.to,
                 count: new.count,
+                log: None,
             }),
         }
     }

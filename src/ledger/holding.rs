@@ -1,6 +1,6 @@
 //! Why the store holds an object: what the ledger, and requests that are not done yet, say of its bytes.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use serde::Serialize;
 
@@ -77,36 +77,26 @@ pub struct Holding {
 pub struct Holdings(HashMap<ContentHash, Vec<Holding>>);
 
 impl Holdings {
-    /// What ledger and requests say of these objects.
-    pub fn new<'a>(
-        objects: impl Iterator<Item = ContentHash>,
-        entries: impl IntoIterator<Item = &'a LedgerEntry>,
-        requests: impl IntoIterator<Item = &'a Request>,
-    ) -> Self {
-        let there: HashSet<ContentHash> = objects.collect();
-        let mut holdings = Self::default();
-        for entry in entries {
-            if let (Some(hash), Some(reason)) = (entry.sha256, Reason::of(&entry.state))
-                && there.contains(&hash)
-            {
-                holdings.add(hash, Holding { reason, feed: entry.feed.clone(), since: entry.recorded_at });
-            }
+    /// Takes in what a drop of the ledger says.
+    pub fn hold(&mut self, entry: &LedgerEntry) {
+        if let (Some(hash), Some(reason)) = (entry.sha256, Reason::of(&entry.state)) {
+            self.add(hash, Holding { reason, feed: entry.feed.clone(), since: entry.recorded_at });
         }
-        for request in requests {
-            let (RequestAction::Ingest { feed, sha256, .. } | RequestAction::Retry { feed, sha256, .. }) =
-                &request.action
-            else {
-                continue;
-            };
+    }
+
+    /// Takes in what a request says that is not done yet.
+    pub fn ask(&mut self, request: &Request) {
+        if let RequestAction::Ingest { feed, sha256, .. } | RequestAction::Retry { feed, sha256, .. } = &request.action
+        {
             let feed = feed.clone();
-            holdings.add(*sha256, Holding { reason: Reason::InFlight, feed, since: request.requested_at });
+            self.add(*sha256, Holding { reason: Reason::InFlight, feed, since: request.requested_at });
         }
-        holdings.0.values_mut().for_each(|all| all.sort());
-        holdings
     }
 
     fn add(&mut self, hash: ContentHash, holding: Holding) {
-        self.0.entry(hash).or_default().push(holding);
+        let all = self.0.entry(hash).or_default();
+        let place = all.partition_point(|other| *other < holding);
+        all.insert(place, holding);
     }
 
     /// Why an object is held, the strongest reason first; nothing where nobody speaks of it: it is on its way into the

@@ -1,132 +1,577 @@
-//! The ledger in memory: a cache that is rebuilt from the topic whenever a slot is taken.
+//! What the ledger says, by whatever it is asked for: a cache on disk of what the topic says, and beside it what came
+//! since. Nothing in it is the truth; see [`open`](super::open).
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use super::census::Census;
+use dropbridge_port::failpoint::{Failpoint, reach};
+use dropbridge_port::{CacheChange, CacheKeys, CacheState, ErrorKind, Find, Identity, PortError, RecordCache, Result};
+use serde::{Deserialize, Serialize};
+
+use super::census::{Census, LastDrop};
 use super::entry::{DropState, LedgerEntry};
+use super::keys::{Class, Keyring, RecordFacts, checksum};
+use super::recent::Recent;
 use crate::domain::{ContentHash, EntryFacts, LogicalKey};
 
-/// Everything the ledger says, by feed.
-#[derive(Debug, Default)]
+/// What was tried, in errors of a cache that is damaged.
+pub const CACHE_OPERATION: &str = "use the ledger's cache";
+
+/// After so many records they are written to the cache.
+const RECORDS_PER_WRITE: usize = 1024;
+
+/// So many records may wait for a cache that cannot be written.
+const MOST_RECENT: usize = 200_000;
+
+/// Of so many arrivals it is remembered that they were looked at again.
+const MOST_LOOKED_AT: usize = 1 << 17;
+
+/// What the ledger says.
+#[derive(Default)]
 pub struct LedgerIndex {
-    feeds: HashMap<String, FeedLedger>,
+    keyring: Option<Keyring>,
+    cache: Option<Box<dyn RecordCache>>,
+    recent: Recent,
+    /// Up to where the topic was read.
+    position: i64,
+    note: Note,
+    /// Records and amounts, by group and class.
+    tallies: BTreeMap<(u32, u8), (u64, u64)>,
     census: Census,
+    /// The cache is to be kept up to date.
+    keeps: bool,
+    /// The cache was found damaged.
+    condemned: AtomicBool,
+    /// Why it could not be written the last time.
+    trouble: Option<String>,
+    looked_at: HashMap<(String, String), EntryFacts>,
+    forgotten: HashSet<(String, String)>,
+    edition: u64,
 }
 
-#[derive(Debug, Default)]
-struct FeedLedger {
-    drops: BTreeMap<LogicalKey, Vec<LedgerEntry>>,
-    /// The newest arrival of each path: what is listed unchanged was dealt with.
-    arrivals: HashMap<String, EntryFacts>,
-    /// Generation and number of the newest drop with a sequence.
-    newest_sequence: Option<(u64, u64)>,
+/// What is kept beside the records.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(super) struct Note {
+    /// Feed and department of each group.
+    groups: Vec<(String, String)>,
+    /// Generation and number of the newest drop with a sequence, by feed.
+    sequences: BTreeMap<String, (u64, u64)>,
+    /// The drop of each feed that came last.
+    last: BTreeMap<String, LastDrop>,
+    /// The newest record: its offset and checksum. Where the topic has another one there, it is another topic.
+    pub(super) newest: Option<(i64, u64)>,
 }
+
+impl Note {
+    /// Takes a record in; answers its change of the cache.
+    pub(super) fn put(&mut self, keyring: &Keyring, offset: i64, record: Vec<u8>) -> std::result::Result<Put, String> {
+        let facts = RecordFacts::read(&record)?;
+        let group = self.group_of(&facts.feed, &facts.department);
+        if let Some(sequence) = facts.sequence() {
+            match self.sequences.get_mut(facts.feed.as_ref()) {
+                Some(newest) => *newest = sequence.max(*newest),
+                None => _ = self.sequences.insert(facts.feed.to_string(), sequence),
+            }
+        }
+        if let Some(last) = facts.last() {
+            let is_newest =
+                self.last.get(facts.feed.as_ref()).is_none_or(|known| known.recorded_at <= last.recorded_at);
+            if is_newest {
+                self.last.insert(facts.feed.to_string(), last);
+            }
+        }
+        self.newest = Some((offset, checksum(&record)));
+        let keys = keyring.keys(&facts, group)?;
+        let place = (facts.feed.to_string(), facts.arrival().path);
+        Ok(Put { change: CacheChange::Put { offset, keys, record }, place })
+    }
+
+    fn group_of(&mut self, feed: &str, department: &str) -> u32 {
+        let known = self.groups.iter().position(|(own, of)| own == feed && of == department);
+        let group = known.unwrap_or_else(|| {
+            self.groups.push((feed.to_owned(), department.to_owned()));
+            self.groups.len() - 1
+        });
+        u32::try_from(group).unwrap_or(u32::MAX)
+    }
+
+    /// As it is kept.
+    pub(super) fn to_bytes(&self) -> Vec<u8> {
+        serde_json::to_vec(self).unwrap_or_default()
+    }
+}
+
+/// A record that was taken in.
+pub(super) struct Put {
+    pub(super) change: CacheChange,
+    /// Feed and path.
+    place: (String, String),
+}
+
+/// How many drops of a feed are in a state.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DropCount {
+    /// The feed.
+    pub feed: String,
+    /// The department.
+    pub department: String,
+    /// The state's word.
+    pub state: &'static str,
+    /// How many.
+    pub drops: u64,
+}
+
+/// Which drops are wanted.
+#[derive(Clone, Debug, Default)]
+pub struct DropFilter {
+    /// Only this feed.
+    pub feed: Option<String>,
+    /// Only this department.
+    pub department: Option<String>,
+    /// Only this state.
+    pub state: Option<String>,
+}
+
+impl DropFilter {
+    /// Whether it is one of those that are counted so.
+    #[must_use]
+    pub fn fits(&self, count: &DropCount) -> bool {
+        let fits = |wanted: &Option<String>, own: &str| wanted.as_deref().is_none_or(|wanted| wanted == own);
+        fits(&self.feed, &count.feed) && fits(&self.department, &count.department) && fits(&self.state, count.state)
+    }
+}
+
+/// Is handed one drop after the other, until it has seen enough.
+type EachDrop<'e> = dyn FnMut(LedgerEntry) -> ControlFlow<()> + 'e;
+
+/// Is handed one record after the other, until it has seen enough, or one that it cannot read.
+type EachRecord<'e> = dyn FnMut(&CacheKeys, &[u8]) -> std::result::Result<ControlFlow<()>, String> + 'e;
 
 impl LedgerIndex {
-    /// Takes a record of the ledger in; a later one with the same identity replaces it.
-    pub fn apply(&mut self, entry: LedgerEntry) {
-        let feed = self.feeds.entry(entry.feed.clone()).or_default();
-        feed.arrivals.insert(entry.entry.path.clone(), entry.entry.clone());
-        if let Some(number) = entry.sequence.as_deref().and_then(|digits| digits.parse().ok()) {
-            feed.newest_sequence = feed.newest_sequence.max(Some((entry.generation, number)));
-        }
-        let drops = feed.drops.entry(entry.key.clone()).or_default();
-        match drops.iter_mut().find(|known| known.record_key() == entry.record_key()) {
-            Some(known) => {
-                self.census.take_out(known);
-                self.census.take_in(&entry);
-                *known = entry;
-            }
-            None => {
-                self.census.take_in(&entry);
-                drops.push(entry);
-            }
-        }
-    }
-
-    /// Takes a drop out: its record was removed from the topic.
-    pub fn remove(&mut self, entry: &LedgerEntry) {
-        if let Some(drops) = self.feeds.get_mut(&entry.feed).and_then(|feed| feed.drops.get_mut(&entry.key)) {
-            let census = &mut self.census;
-            drops.retain(|known| {
-                let stays = known.record_key() != entry.record_key();
-                if !stays {
-                    census.take_out(known);
+    /// Over a cache that is complete up to its position, or over nothing.
+    pub(super) fn new(keyring: Keyring, cache: Option<Box<dyn RecordCache>>, keeps: bool) -> Result<Self> {
+        let mut index = Self { keyring: Some(keyring), keeps, edition: next_edition(), ..Self::default() };
+        if let Some(cache) = cache {
+            index.position = cache.state().position;
+            index.note = serde_json::from_slice(&cache.state().note)
+                .map_err(|error| PortError::new(ErrorKind::Corrupt, CACHE_OPERATION, "its note", error))?;
+            for tally in cache.tallies()? {
+                index.tallies.insert((tally.group, tally.class), (tally.records, tally.amount));
+                if let Some((feed, _)) = index.note.groups.get(tally.group as usize) {
+                    let Class { state, verdict } = Class::of(tally.class);
+                    let (drops, rejects) = (tally.records.cast_signed(), tally.amount.cast_signed());
+                    index.census.count(feed, state, verdict, drops, rejects);
                 }
-                stays
-            });
+            }
+            index.note.last.iter().for_each(|(feed, last)| index.census.saw(feed, last.clone()));
+            index.cache = Some(cache);
+        }
+        Ok(index)
+    }
+
+    /// Up to where the topic was read.
+    #[must_use]
+    pub const fn position(&self) -> i64 {
+        self.position
+    }
+
+    pub(super) const fn note(&self) -> &Note {
+        &self.note
+    }
+
+    /// Another number whenever arrivals that were known may be known no more.
+    #[must_use]
+    pub const fn edition(&self) -> u64 {
+        self.edition
+    }
+
+    /// Takes a record of the topic in, as it stands there.
+    ///
+    /// # Errors
+    /// A message where it is no record of a ledger.
+    pub fn put(&mut self, offset: i64, record: Vec<u8>) -> std::result::Result<(), String> {
+        let keyring = self.keyring.get_or_insert_with(|| Keyring::new(""));
+        let Put { change, place } = self.note.put(keyring, offset, record)?;
+        if let CacheChange::Put { keys, .. } = &change {
+            self.replace(keys.identity, Some(keys.path));
+            self.count(keys, 1);
+            if let Some(last) = self.note.last.get(&place.0) {
+                self.census.saw(&place.0, last.clone());
+            }
+        }
+        self.recent.add(change);
+        self.position = self.position.max(offset + 1);
+        // Most of the time both are empty.
+        if !self.looked_at.is_empty() || !self.forgotten.is_empty() {
+            self.looked_at.remove(&place);
+            self.forgotten.remove(&place);
+        }
+        Ok(())
+    }
+
+    /// The record of this identity is about to be replaced by one under that path, or removed. The same drop under
+    /// another name takes the place of the record that has its name so far: what is listed there stays known, or the two
+    /// would be taken in turn for ever.
+    fn replace(&mut self, identity: Identity, path: Option<u64>) {
+        let mut known = None;
+        let found = self.find(Find::Identity(identity), &mut |keys, record| {
+            let facts = RecordFacts::read(record)?;
+            known = Some((*keys, facts.feed.to_string(), facts.arrival()));
+            Ok(ControlFlow::Break(()))
+        });
+        // Whatever is wrong with the cache is told to whoever asks it next.
+        let (Ok(()), Some((keys, feed, arrival))) = (found, known) else { return };
+        self.count(&keys, -1);
+        if path.is_some_and(|path| path != keys.path)
+            && matches!(self.arrival(&feed, &arrival.path), Ok(Some(newest)) if newest == arrival)
+        {
+            self.refresh_arrival(&feed, &arrival);
         }
     }
 
-    /// How many drops of each feed are in which state.
-    #[must_use]
-    pub const fn census(&self) -> &Census {
-        &self.census
+    fn count(&mut self, keys: &CacheKeys, drops: i64) {
+        let amount = i64::from(keys.amount) * drops;
+        let (records, amounts) = self.tallies.entry((keys.group, keys.class)).or_default();
+        *records = records.saturating_add_signed(drops);
+        *amounts = amounts.saturating_add_signed(amount);
+        if let Some((feed, _)) = self.note.groups.get(keys.group as usize) {
+            let Class { state, verdict } = Class::of(keys.class);
+            self.census.count(feed, state, verdict, drops, amount);
+        }
     }
 
-    /// Everything known under a key.
-    #[must_use]
-    pub fn drops(&self, feed: &str, key: &LogicalKey) -> Vec<&LedgerEntry> {
-        self.feeds.get(feed).and_then(|feed| feed.drops.get(key)).into_iter().flatten().collect()
+    /// Takes the record of this key out: the topic says that it is gone.
+    pub fn remove(&mut self, offset: i64, record_key: &str) {
+        let keyring = self.keyring.get_or_insert_with(|| Keyring::new(""));
+        if let Some(identity) = keyring.identity_of_record(record_key) {
+            self.replace(identity, None);
+            self.recent.add(CacheChange::Remove { offset, identity });
+        }
+        self.position = self.position.max(offset + 1);
+    }
+
+    /// Writes what is new to the cache, when it is much.
+    ///
+    /// # Errors
+    /// As for [`LedgerIndex::save`].
+    pub fn save_if_much(&mut self) -> Result<()> {
+        if self.recent.len() < RECORDS_PER_WRITE { Ok(()) } else { self.save() }
+    }
+
+    /// Writes what is new to the cache. That it cannot be written is said, and no error: it is read from the topic again
+    /// at the next start.
+    ///
+    /// # Errors
+    /// `Transient` where the cache is damaged, or cannot be written for so long that memory would run out.
+    pub fn save(&mut self) -> Result<()> {
+        self.check()?;
+        let Some(cache) = self.cache.as_mut().filter(|_| self.keeps && self.recent.len() > 0) else { return Ok(()) };
+        if reach(Failpoint::CacheBegun) {
+            return Err(PortError::new(ErrorKind::Transient, CACHE_OPERATION, "its file", "failpoint"));
+        }
+        let changes = self.recent.take();
+        let state = CacheState { position: self.position, note: self.note.to_bytes() };
+        let written = cache.write(&changes, state);
+        if let Ok(true) = written {
+            self.trouble = None;
+            let _answered = reach(Failpoint::CacheWritten);
+            return Ok(());
+        }
+        changes.into_iter().for_each(|change| self.recent.add(change));
+        match written {
+            Ok(_) => {
+                tracing::warn!("another process writes the ledger's cache: it is left to that one");
+                self.keeps = false;
+                Ok(())
+            }
+            Err(error) if error.kind == ErrorKind::Corrupt || self.recent.len() > MOST_RECENT => {
+                Err(self.noticed(error))
+            }
+            Err(error) => {
+                let text = error.to_string();
+                if self.trouble.as_ref() != Some(&text) {
+                    tracing::warn!("the ledger's cache is not written, and it is tried again: {text}");
+                    self.trouble = Some(text);
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// Whether what it answers can be relied on.
+    ///
+    /// # Errors
+    /// `Transient` where the cache was found damaged: the ledger has to be opened anew.
+    pub fn check(&self) -> Result<()> {
+        if self.condemned.load(Ordering::Relaxed) { Err(damaged("it was found damaged")) } else { Ok(()) }
+    }
+
+    fn noticed(&self, error: PortError) -> PortError {
+        if error.kind != ErrorKind::Corrupt {
+            return error;
+        }
+        tracing::error!(%error, "the ledger's cache is damaged: it is made anew from the topic");
+        self.condemned.store(true, Ordering::Relaxed);
+        if let Some(cache) = &self.cache {
+            cache.condemn();
+        }
+        damaged(error.to_string())
+    }
+
+    /// Hands what is found to `each`, the newest first.
+    fn find(&self, what: Find, each: &mut EachRecord<'_>) -> Result<()> {
+        self.check()?;
+        let wrong = |offset: i64, message: String| {
+            PortError::new(ErrorKind::Corrupt, "read ledger", format!("offset {offset}"), message)
+        };
+        for (offset, keys, record) in self.recent.find(what) {
+            if each(keys, record).map_err(|message| wrong(offset, message))?.is_break() {
+                return Ok(());
+            }
+        }
+        let Some(cache) = &self.cache else { return Ok(()) };
+        let mut unread = None;
+        let answer = cache.find(what, &mut |found| {
+            if self.recent.hides(&found.keys.identity) {
+                return Ok(ControlFlow::Continue(()));
+            }
+            Ok(each(&found.keys, found.record).unwrap_or_else(|message| {
+                unread = Some(wrong(found.offset, message));
+                ControlFlow::Break(())
+            }))
+        });
+        answer.map_err(|error| self.noticed(error))?;
+        unread.map_or(Ok(()), Err)
+    }
+
+    fn find_drops(&self, what: Find, fits: &dyn Fn(&LedgerEntry) -> bool) -> Result<Vec<LedgerEntry>> {
+        let mut found = Vec::new();
+        self.find(what, &mut |_, record| {
+            found.extend(Some(LedgerEntry::from_json(record)?).filter(fits));
+            Ok(ControlFlow::Continue(()))
+        })?;
+        found.reverse();
+        Ok(found)
+    }
+
+    fn find_facts<T>(&self, what: Find, pick: &dyn Fn(&RecordFacts<'_>) -> Option<T>) -> Result<Option<T>> {
+        let mut found = None;
+        self.find(what, &mut |_, record| {
+            found = pick(&RecordFacts::read(record)?);
+            Ok(if found.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+        })?;
+        Ok(found)
+    }
+
+    /// Everything known under a key, the oldest first.
+    ///
+    /// # Errors
+    /// As for [`LedgerIndex::check`], here and below; `Corrupt` where a record of the topic cannot be read.
+    pub fn drops(&self, feed: &str, key: &LogicalKey) -> Result<Vec<LedgerEntry>> {
+        let Some(keyring) = &self.keyring else { return Ok(Vec::new()) };
+        let what = Find::Beginning(keyring.beginning(feed, key.as_str()));
+        self.find_drops(what, &|entry| entry.feed == feed && entry.key == *key)
     }
 
     /// One drop.
-    #[must_use]
-    pub fn drop_with(&self, feed: &str, key: &LogicalKey, hash: ContentHash) -> Option<&LedgerEntry> {
-        self.drops(feed, key).into_iter().find(|entry| entry.sha256 == Some(hash))
+    ///
+    /// # Errors
+    /// As for [`LedgerIndex::drops`].
+    pub fn drop_with(&self, feed: &str, key: &LogicalKey, hash: ContentHash) -> Result<Option<LedgerEntry>> {
+        Ok(self.drops(feed, key)?.into_iter().find(|entry| entry.sha256 == Some(hash)))
     }
 
     /// The newest arrival of a path.
-    #[must_use]
-    pub fn arrival(&self, feed: &str, path: &str) -> Option<&EntryFacts> {
-        self.feeds.get(feed)?.arrivals.get(path)
+    ///
+    /// # Errors
+    /// As for [`LedgerIndex::drops`].
+    pub fn arrival(&self, feed: &str, path: &str) -> Result<Option<EntryFacts>> {
+        if !self.looked_at.is_empty() || !self.forgotten.is_empty() {
+            let place = (feed.to_owned(), path.to_owned());
+            if let Some(entry) = self.looked_at.get(&place) {
+                return Ok(Some(entry.clone()));
+            }
+            if self.forgotten.contains(&place) {
+                return Ok(None);
+            }
+        }
+        let Some(keyring) = &self.keyring else { return Ok(None) };
+        let what = Find::Path(keyring.path(feed, path));
+        self.find_facts(what, &|facts| facts.is_of(feed, path).then(|| facts.arrival()))
     }
 
     /// Remembers that an arrival was looked at again and is the one known: its version changed without cause.
     pub fn refresh_arrival(&mut self, feed: &str, entry: &EntryFacts) {
-        self.feeds.entry(feed.to_owned()).or_default().arrivals.insert(entry.path.clone(), entry.clone());
+        if self.looked_at.len() >= MOST_LOOKED_AT {
+            // They are looked at once more.
+            self.looked_at.clear();
+        }
+        let place = (feed.to_owned(), entry.path.clone());
+        self.forgotten.remove(&place);
+        self.looked_at.insert(place, entry.clone());
     }
 
     /// Forgets the newest arrival of a path: what is listed there is to be looked at again.
     pub fn forget_arrival(&mut self, feed: &str, path: &str) {
-        if let Some(feed) = self.feeds.get_mut(feed) {
-            feed.arrivals.remove(path);
-        }
+        let place = (feed.to_owned(), path.to_owned());
+        self.looked_at.remove(&place);
+        self.forgotten.insert(place);
+        self.edition = next_edition();
     }
 
     /// Generation and number of the newest drop of a feed with a sequence.
     #[must_use]
     pub fn newest_sequence(&self, feed: &str) -> Option<(u64, u64)> {
-        self.feeds.get(feed)?.newest_sequence
+        self.note.sequences.get(feed).copied()
     }
 
-    /// The generation of an earlier drop with this sequence and these bytes, if there was one: a file that is seen
-    /// again keeps the generation it was given.
-    #[must_use]
-    pub fn generation_of(&self, feed: &str, path: &str, hash: ContentHash) -> Option<u64> {
-        let feed = self.feeds.get(feed)?;
-        let mut drops = feed.drops.values().flatten();
-        drops.find(|entry| entry.entry.path == path && entry.sha256 == Some(hash)).map(|entry| entry.generation)
-    }
-
-    /// All drops, by feed and key.
-    #[must_use]
-    pub fn all(&self) -> Vec<&LedgerEntry> {
-        let mut feeds: Vec<_> = self.feeds.iter().collect();
-        feeds.sort_by_key(|(id, _)| id.as_str());
-        feeds.into_iter().flat_map(|(_, feed)| feed.drops.values().flatten()).collect()
+    /// The generation of an earlier drop with this name and these bytes, if there was one: a file that is seen again
+    /// keeps the generation it was given.
+    ///
+    /// # Errors
+    /// As for [`LedgerIndex::drops`].
+    pub fn generation_of(&self, feed: &str, path: &str, hash: ContentHash) -> Result<Option<u64>> {
+        let Some(keyring) = &self.keyring else { return Ok(None) };
+        let is_meant = |facts: &RecordFacts<'_>| facts.is_of(feed, path) && facts.has_hash(hash);
+        let what = Find::Path(keyring.path(feed, path));
+        self.find_facts(what, &|facts| is_meant(facts).then_some(facts.generation))
     }
 
     /// Files in the middle of their chunks.
-    #[must_use]
-    pub fn unfinished(&self) -> Vec<LedgerEntry> {
-        let unfinished = |entry: &&LedgerEntry| matches!(entry.state, DropState::Publishing { .. });
-        self.all().into_iter().filter(unfinished).cloned().collect()
+    ///
+    /// # Errors
+    /// As for [`LedgerIndex::drops`].
+    pub fn unfinished(&self) -> Result<Vec<LedgerEntry>> {
+        self.in_states(&["publishing"])
     }
 
-    /// Every drop with these bytes, whatever its feed.
-    pub fn with_hash(&self, hash: ContentHash) -> impl Iterator<Item = &LedgerEntry> {
-        let drops = self.feeds.values().flat_map(|feed| feed.drops.values().flatten());
-        drops.filter(move |entry| entry.sha256 == Some(hash))
+    /// What waits for a person.
+    ///
+    /// # Errors
+    /// As for [`LedgerIndex::drops`].
+    pub fn open_drops(&self) -> Result<Vec<LedgerEntry>> {
+        let mut found = self.in_states(&DropState::OPEN_WORDS)?;
+        found.retain(|entry| entry.state.is_open());
+        Ok(found)
     }
+
+    fn in_states(&self, states: &[&str]) -> Result<Vec<LedgerEntry>> {
+        let mut found = Vec::new();
+        for class in states.iter().flat_map(|state| Class::numbers_of(state)) {
+            found.extend(self.find_drops(Find::Class(class), &|_| true)?);
+        }
+        found.sort_by_key(|entry| entry.recorded_at);
+        Ok(found)
+    }
+
+    /// Hands over every drop with these bytes, whatever its feed.
+    ///
+    /// # Errors
+    /// As for [`LedgerIndex::drops`].
+    pub fn each_with_hash(&self, hash: ContentHash, each: &mut EachDrop<'_>) -> Result<()> {
+        self.each_found(Find::Content(hash.beginning(), hash.beginning()), &mut |entry| {
+            if entry.sha256 == Some(hash) { each(entry) } else { ControlFlow::Continue(()) }
+        })
+    }
+
+    /// Hands over every drop whose hash is between two numbers, by its first eight bytes.
+    ///
+    /// # Errors
+    /// As for [`LedgerIndex::drops`].
+    pub fn each_with_hash_between(&self, first: u64, last: u64, each: &mut EachDrop<'_>) -> Result<()> {
+        self.each_found(Find::Content(first, last), each)
+    }
+
+    /// Hands over every drop, that which was recorded last first.
+    ///
+    /// # Errors
+    /// As for [`LedgerIndex::drops`].
+    pub fn each(&self, each: &mut EachDrop<'_>) -> Result<()> {
+        self.each_found(Find::All, each)
+    }
+
+    /// Hands over the drops of a file.
+    ///
+    /// # Errors
+    /// As for [`LedgerIndex::drops`].
+    pub fn each_with_path(&self, feed: &str, path: &str, each: &mut EachDrop<'_>) -> Result<()> {
+        let Some(keyring) = &self.keyring else { return Ok(()) };
+        self.each_found(Find::Path(keyring.path(feed, path)), &mut |entry| {
+            if entry.feed == feed && entry.entry.path == path { each(entry) } else { ControlFlow::Continue(()) }
+        })
+    }
+
+    fn each_found(&self, what: Find, each: &mut EachDrop<'_>) -> Result<()> {
+        self.find(what, &mut |_, record| Ok(each(LedgerEntry::from_json(record)?)))
+    }
+
+    /// The newest drops that are wanted, that which was recorded last first; at most so many.
+    ///
+    /// # Errors
+    /// As for [`LedgerIndex::drops`].
+    pub fn newest(&self, filter: &DropFilter, limit: usize) -> Result<Vec<LedgerEntry>> {
+        let mut found = Vec::new();
+        if limit == 0 {
+            return Ok(found);
+        }
+        let classes = filter.state.as_deref().map(Class::numbers_of);
+        let what = match classes.as_deref() {
+            Some([class]) => Find::Class(*class),
+            _ => Find::All,
+        };
+        let fits = |wanted: &Option<String>, own: &str| wanted.as_deref().is_none_or(|wanted| wanted == own);
+        let group_fits =
+            |(feed, department): &(String, String)| fits(&filter.feed, feed) && fits(&filter.department, department);
+        let groups: Vec<bool> = self.note.groups.iter().map(group_fits).collect();
+        self.find(what, &mut |keys, record| {
+            let class_fits = classes.as_ref().is_none_or(|classes| classes.contains(&keys.class));
+            if class_fits && groups.get(keys.group as usize) == Some(&true) {
+                found.push(LedgerEntry::from_json(record)?);
+            }
+            Ok(if found.len() < limit { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
+        })?;
+        Ok(found)
+    }
+
+    /// How many drops there are, by feed, department and state.
+    #[must_use]
+    pub fn counts(&self) -> Vec<DropCount> {
+        let mut counts: BTreeMap<(u32, &'static str), u64> = BTreeMap::new();
+        for ((group, class), (drops, _)) in self.tallies.iter().filter(|(_, (drops, _))| *drops > 0) {
+            *counts.entry((*group, Class::of(*class).state)).or_default() += drops;
+        }
+        let named = counts.into_iter().filter_map(|((group, state), drops)| {
+            let (feed, department) = self.note.groups.get(group as usize)?.clone();
+            Some(DropCount { feed, department, state, drops })
+        });
+        named.collect()
+    }
+
+    /// How many drops there are.
+    #[must_use]
+    pub fn count_all(&self) -> u64 {
+        self.tallies.values().map(|(drops, _)| drops).sum()
+    }
+
+    /// Counts of each feed.
+    #[must_use]
+    pub const fn census(&self) -> &Census {
+        &self.census
+    }
+
+    /// Feeds and departments that it has ever had drops of.
+    pub fn groups(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.note.groups.iter().map(|(feed, department)| (feed.as_str(), department.as_str()))
+    }
+}
+
+fn damaged(message: impl std::fmt::Display) -> PortError {
+    PortError::new(ErrorKind::Transient, CACHE_OPERATION, "its file", message)
+        .with_hint("it is made anew from the topic at the next start")
+}
+
+fn next_edition() -> u64 {
+    static EDITIONS: AtomicU64 = AtomicU64::new(1);
+    EDITIONS.fetch_add(1, Ordering::Relaxed)
 }

@@ -1,17 +1,15 @@
-//! Reading the ledger and the control topic to their end.
+//! Reading partitions to their end, and what the control topic says.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use dropbridge_port::{ErrorKind, EventLog, FetchedRecord, Isolation, Polled, PortError, Result, StartAt};
+use dropbridge_port::{ErrorKind, EventLog, FetchedRecord, Isolation, Polled, PortError, Reader, Result, StartAt};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use crate::arrivals::Journal;
 
-use super::control::{Baseline, Claim, FORMAT, FeedSwitch, GENESIS_KEY, Genesis, Request};
-use super::entry::LedgerEntry;
-use super::index::LedgerIndex;
+use super::control::{Baseline, Claim, FORMAT, FeedSwitch, GENESIS_KEY, Genesis, Import, Request};
 use super::topics::{REQUEST_PARTITION, Topics};
 
 /// How long one poll waits. The whole read ends at the end of the partition, not by the clock.
@@ -25,6 +23,8 @@ const IDLE_POLLS: u32 = 120;
 pub struct ControlState {
     /// The bridge's birth, if `init` has been run.
     pub genesis: Option<Genesis>,
+    /// The import that the ledger came from, if it did.
+    pub import: Option<Import>,
     /// Feeds that have their baseline.
     pub baselines: BTreeMap<String, Baseline>,
     /// The newest switch of each feed that was ever paused.
@@ -37,17 +37,46 @@ pub struct ControlState {
     pub requests: BTreeMap<String, Request>,
 }
 
+/// One partition of the log, of which committed records alone are read.
+#[derive(Clone, Copy)]
+pub(super) struct Partition<'p> {
+    pub(super) log: &'p dyn EventLog,
+    pub(super) topic: &'p str,
+    pub(super) partition: u32,
+}
+
+impl Partition<'_> {
+    /// Reads it from its beginning to the end it has now.
+    pub(super) fn read(self, mut each: impl FnMut(FetchedRecord) -> Result<()>) -> Result<()> {
+        let mut reader = self.reader(StartAt::Partition(self.partition))?;
+        while let Polled::Record(record) = self.next(&mut *reader)? {
+            each(record)?;
+        }
+        Ok(())
+    }
+
+    /// A reader that begins there.
+    pub(super) fn reader(self, start: StartAt) -> Result<Box<dyn Reader>> {
+        self.log.reader(Isolation::ReadCommitted, &[(self.topic, start)])
+    }
+
+    /// The next record, or the end.
+    pub(super) fn next(self, reader: &mut dyn Reader) -> Result<Polled> {
+        next(reader, self.topic)
+    }
+}
+
 /// Reads one partition from its beginning to the end it has now, committed records only.
 ///
 /// # Errors
-/// As for [`read_partitions`].
+/// `Transient` when the log is away, and whatever `each` answers.
 pub fn read_partition(
     log: &dyn EventLog,
     topic: &str,
     partition: u32,
     each: impl FnMut(FetchedRecord) -> Result<()>,
 ) -> Result<()> {
-    read_partitions(log, topic, &[partition], each)
+    Partition { log, topic, partition }.read(each)
 }
 
 /// Reads partitions from their beginning to the end that each has now, committed records only. One reader reads them
@@ -55,7 +84,7 @@ pub fn read_partition(
 ///
 /// # Errors
 /// `Transient` when the log is away, and whatever `each` answers.
-pub fn read_partitions(
+fn read_partitions(
     log: &dyn EventLog,
     topic: &str,
     partitions: &[u32],
@@ -64,60 +93,25 @@ pub fn read_partitions(
     let starts: Vec<_> = partitions.iter().map(|partition| (topic, StartAt::Partition(*partition))).collect();
     let mut reader = log.reader(Isolation::ReadCommitted, &starts)?;
     let mut unfinished: BTreeSet<u32> = partitions.iter().copied().collect();
-    let mut idle = 0;
     while !unfinished.is_empty() {
-        match reader.poll(POLL)? {
-            Polled::Record(record) => {
-                idle = 0;
-                each(record)?;
-            }
-            Polled::End { partition, .. } => {
-                unfinished.remove(&partition);
-            }
-            Polled::Idle => {
-                idle += 1;
-                if idle >= IDLE_POLLS {
-                    return Err(PortError::new(ErrorKind::Transient, "read", topic, "no answer for a minute"));
-                }
-            }
+        match next(&mut *reader, topic)? {
+            Polled::Record(record) => each(record)?,
+            Polled::End { partition, .. } => _ = unfinished.remove(&partition),
+            Polled::Idle => {}
         }
     }
     Ok(())
 }
 
-/// Reads a slot's ledger partition. The genesis id at its head has to be the bridge's.
-///
-/// # Errors
-/// `Transient`; `Corrupt` when a record cannot be read or the genesis is missing: the ledger was emptied or is another's.
-pub fn read_ledger(log: &dyn EventLog, topics: &Topics, slot: u32, genesis: &Genesis) -> Result<LedgerIndex> {
-    let mut index = LedgerIndex::default();
-    let mut found: Option<Genesis> = None;
-    read_partition(log, &topics.ledger, slot, |record| {
-        let Some(value) = &record.value else { return Ok(()) };
-        if record.key.as_deref() == Some(GENESIS_KEY.as_bytes()) {
-            found = Some(decode(&topics.ledger, &record, value)?);
-        } else {
-            let entry = LedgerEntry::from_json(value).map_err(|message| corrupt(&topics.ledger, &record, message))?;
-            index.apply(entry);
+/// The next record, or the end.
+fn next(reader: &mut dyn Reader, topic: &str) -> Result<Polled> {
+    for _ in 0..IDLE_POLLS {
+        match reader.poll(POLL)? {
+            Polled::Idle => {}
+            polled => return Ok(polled),
         }
-        Ok(())
-    })?;
-    match found {
-        Some(found) if found.id == genesis.id => Ok(index),
-        Some(found) => Err(PortError::new(
-            ErrorKind::Corrupt,
-            "read ledger",
-            &topics.ledger,
-            format!("it belongs to bridge `{}` (genesis {}), not to ours ({})", found.bridge, found.id, genesis.id),
-        )),
-        None => Err(PortError::new(
-            ErrorKind::Corrupt,
-            "read ledger",
-            &topics.ledger,
-            "its genesis record is missing, though the bridge has a past: the topic was emptied, made anew, or is not compacted",
-        )
-        .with_hint("restore the topic before anything is published, or everything in the inboxes would be published again")),
     }
+    Err(PortError::new(ErrorKind::Transient, "read", topic, "no answer for a minute"))
 }
 
 /// Reads the control topic.
@@ -139,6 +133,7 @@ pub fn apply_control(state: &mut ControlState, topic: &str, record: &FetchedReco
     let key = String::from_utf8_lossy(record.key.as_deref().unwrap_or_default()).into_owned();
     match (&record.value, key.split_once('/')) {
         (Some(value), None) if key == GENESIS_KEY => state.genesis = Some(decode(topic, record, value)?),
+        (Some(value), None) if key == Import::RECORD_KEY => state.import = Some(decode(topic, record, value)?),
         (Some(value), Some(("baseline", feed))) => {
             state.baselines.insert(feed.to_owned(), decode(topic, record, value)?);
         }
@@ -164,7 +159,7 @@ pub fn apply_control(state: &mut ControlState, topic: &str, record: &FetchedReco
     Ok(())
 }
 
-fn decode<T: DeserializeOwned>(topic: &str, record: &FetchedRecord, value: &[u8]) -> Result<T> {
+pub(super) fn decode<T: DeserializeOwned>(topic: &str, record: &FetchedRecord, value: &[u8]) -> Result<T> {
     #[derive(Deserialize)]
     struct Version {
         format: u32,
@@ -178,7 +173,7 @@ fn decode<T: DeserializeOwned>(topic: &str, record: &FetchedRecord, value: &[u8]
     serde_json::from_slice(value).map_err(|error| corrupt(topic, record, error.to_string()))
 }
 
-fn corrupt(topic: &str, record: &FetchedRecord, message: String) -> PortError {
+pub(super) fn corrupt(topic: &str, record: &FetchedRecord, message: String) -> PortError {
     let subject = format!("{topic}, partition {}, offset {}", record.partition, record.offset);
     PortError::new(ErrorKind::Corrupt, "read", subject, message)
 }

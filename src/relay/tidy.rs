@@ -44,6 +44,9 @@ impl Relay {
         self.context
             .ledger()
             .arrival(self.plan.id(), &entry.path)
-            .is_some_and(|known| known.size == entry.size && known.modified_ns == entry.modified_ns)
+            // Where that cannot be found out, the file stays.
+            .is_ok_and(|known| {
+                known.is_some_and(|known| known.size == entry.size && known.modified_ns == entry.modified_ns)
+            })
     }
 }

@@ -59,6 +59,14 @@ pub fn initialise(context: &Context, state: &Path) -> anyhow::Result<(Genesis, b
         }
         return Ok((genesis, false));
     }
+    Ok((make(context, state)?, true))
+}
+
+/// Makes the bridge's genesis in a log that has none.
+///
+/// # Errors
+/// Of the log and the file system.
+pub(super) fn make(context: &Context, state: &Path) -> anyhow::Result<Genesis> {
     let genesis =
         Genesis { format: FORMAT, id: random_id(), bridge: context.bridge.clone(), created_at: context.clock.now() };
     let value = serde_json::to_vec(&genesis)?;
@@ -78,5 +86,5 @@ pub fn initialise(context: &Context, state: &Path) -> anyhow::Result<(Genesis, b
     }
     writer.commit()?;
     write_witness(state, &genesis.id)?;
-    Ok((genesis, true))
+    Ok(genesis)
 }

@@ -61,10 +61,10 @@ pub(super) fn hold(
     tracing::info!(
         log = context.log.address(),
         feeds = bridge.feeds.len(),
-        drops = context.ledger().all().len(),
+        drops = context.ledger().count_all(),
         "holding the slot"
     );
-    publisher.ask_inboxes_for_missing();
+    publisher.ask_inboxes_for_missing()?;
     let (sender, receiver) = mpsc::channel::<Prepared>(CHANNEL_FILES);
     let budget = Arc::new(Semaphore::new(BUDGET_BYTES));
     context.health.set_budget(&budget, BUDGET_BYTES);
@@ -116,7 +116,7 @@ impl Holding {
     /// Works under one configuration. Answers how the feeds ended; `None` when there is a newer configuration.
     fn round(&mut self, bridge: &Arc<Bridge>, superseded: &Stop) -> anyhow::Result<Option<Vec<FeedReport>>> {
         let (context, settings) = (bridge.context.clone(), &bridge.settings);
-        self.publisher.reconfigure(context, settings.transaction, KeepRules::new(settings), &bridge.plans());
+        self.publisher.reconfigure(context, settings.transaction, KeepRules::new(settings), &bridge.plans())?;
         let over = Stop::new();
         self.renderings.prepare(bridge, &self.store)?;
         self.renderings.start()?;

@@ -8,6 +8,7 @@ mod ends;
 mod feed;
 mod genesis;
 mod holding;
+mod import;
 mod publisher;
 mod relay;
 mod reload;
@@ -24,18 +25,23 @@ use serde::Serialize;
 
 use crate::health::SlotStanding;
 use crate::inbound::tally::Tally;
+use crate::ledger::index::CACHE_OPERATION;
 use crate::relay::facts::RelayFacts;
 use crate::stop::{Backoff, Stop};
 use crate::wiring::Bridge;
 
 pub use feed::FeedReport;
 pub use genesis::{initialise, read_witness, write_witness};
+pub use import::{ImportSummary, import_ledger};
 pub use relay::Relays;
 pub use reload::Hangups;
 pub use rendering::RenderingReport;
 pub use set_up::{BaselineOutcome, give_baselines, set_up, without_baseline};
 
 use reload::Configured;
+
+/// So often the ledger's cache may be found damaged before it is time for a person.
+const MOST_DAMAGED_CACHES: u32 = 3;
 
 /// How to run.
 #[derive(Clone, Copy, Debug, Default)]
@@ -164,6 +170,7 @@ fn hold_and_stand_by(configured: &Configured, options: RunOptions) -> anyhow::Re
     let stop = configured.newest().0.context.stop.clone();
     let mut backoff = Backoff::default();
     let mut relays = None;
+    let mut attempts_left = MOST_DAMAGED_CACHES;
     loop {
         if standing_by {
             // Whoever has the slot relays.
@@ -178,6 +185,10 @@ fn hold_and_stand_by(configured: &Configured, options: RunOptions) -> anyhow::Re
             Err(error) if kind_of(&error) == Some(ErrorKind::Fenced) && serves => {
                 tracing::error!(%error, "gave the slot up; standing by");
                 standing_by = true;
+            }
+            Err(error) if is_damaged_cache(&error) && attempts_left > 0 => {
+                attempts_left -= 1;
+                tracing::warn!(%error, "taking the slot anew, to read the ledger from the topic");
             }
             // The log is away: whoever serves waits for it, without a person.
             Err(error) if kind_of(&error) == Some(ErrorKind::Transient) && serves => {
@@ -198,6 +209,10 @@ fn hold_and_stand_by(configured: &Configured, options: RunOptions) -> anyhow::Re
             }
         }
     }
+}
+
+fn is_damaged_cache(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<PortError>().is_some_and(|error| error.operation == CACHE_OPERATION)
 }
 
 fn kind_of(error: &anyhow::Error) -> Option<ErrorKind> {

@@ -150,6 +150,7 @@ impl Requests {
                     idle_rounds = 0;
                     let batch = fill_batch(first, receiver, bridge);
                     publisher.publish(batch.into_iter().filter_map(|file| adopt(file, &plans)).collect())?;
+                    bridge.context.ledger().check()?;
                 }
                 Ok(None) => break,
                 Err(_elapsed) => {
@@ -166,6 +167,7 @@ impl Requests {
                     }
                     idle_rounds += 1;
                     publisher.purge_if_due()?;
+                    publisher.slot().look_after_cache()?;
                     if watched.options.until_idle {
                         publisher.finish_deferred()?;
                     } else {

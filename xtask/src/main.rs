@@ -57,6 +57,8 @@ enum Command {
 enum Benchmark {
     /// Parsing, proving and rendering, against the loop of the csv crate and against sha256sum
     Layouts,
+    /// A ledger of ten million drops: start, memory, questions; a pass over 100,000 files against a bare listing
+    Ledger,
     /// Files to events on a real Kafka, against kcat and bare transactions; writes docs/performance.md when asked
     Forward(bench::ForwardOptions),
 }
@@ -112,6 +114,7 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Licences => licences::run(),
         Command::Sabotage => sabotage::run(),
         Command::Bench { what: Benchmark::Layouts } => bench::run("layouts"),
+        Command::Bench { what: Benchmark::Ledger } => bench::run("ledger"),
         Command::Bench { what: Benchmark::Forward(options) } => bench::forward(&options),
         Command::Soak(arguments) => soak::run(&arguments),
         Command::Kafka { action } => kafka(action),

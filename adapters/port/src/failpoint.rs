@@ -90,11 +90,15 @@ pub enum Failpoint {
     RelayTidying,
     /// A relayed file was taken out of its inbox; the journal does not say so.
     RelayTidied,
+    /// What came into the ledger is about to be written to its cache.
+    CacheBegun,
+    /// It is in the cache.
+    CacheWritten,
 }
 
 impl Failpoint {
     /// Every point, in the order of a file's way.
-    pub const ALL: [Self; 39] = [
+    pub const ALL: [Self; 41] = [
         Self::EntryOpened,
         Self::Captured,
         Self::StoreBegun,
@@ -134,6 +138,8 @@ impl Failpoint {
         Self::RelayReceived,
         Self::RelayTidying,
         Self::RelayTidied,
+        Self::CacheBegun,
+        Self::CacheWritten,
     ];
 
     /// Its name in `DROPBRIDGE_FAILPOINT`.
@@ -179,6 +185,8 @@ impl Failpoint {
             Self::RelayReceived => "relay_received",
             Self::RelayTidying => "relay_tidying",
             Self::RelayTidied => "relay_tidied",
+            Self::CacheBegun => "cache_begun",
+            Self::CacheWritten => "cache_written",
         }
     }
 }

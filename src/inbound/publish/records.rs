@@ -110,14 +110,15 @@ impl Publisher {
         self.slot.send_own::<Request>(&topic, partition, &Request::record_key(id), None)
     }
 
-    pub(in crate::inbound) fn repeated(&self, file: &Prepared) -> Option<LedgerEntry> {
+    pub(in crate::inbound) fn repeated(&self, file: &Prepared) -> Result<Option<LedgerEntry>> {
         let context = self.slot.context();
-        let ledger = context.ledger();
-        let mut entry = ledger.drop_with(file.plan.id(), &file.identity.key, file.hash?)?.clone();
+        let Some(hash) = file.hash else { return Ok(None) };
+        let known = context.ledger().drop_with(file.plan.id(), &file.identity.key, hash)?;
+        let Some(mut entry) = known else { return Ok(None) };
         entry.repeats += 1;
         entry.entry = file.entry.clone();
         entry.recorded_at = context.clock.now();
-        Some(entry)
+        Ok(Some(entry))
     }
 
     pub(in crate::inbound) fn entry_of(&self, file: &Prepared, state: DropState) -> LedgerEntry {

@@ -222,12 +222,12 @@ impl Scanner {
         let plan = &self.plan;
         let (identity, admission) = {
             let ledger = self.context.ledger();
-            let identity = plan.identify(&capture.entry, facts, capture.hash, &ledger);
+            let identity = plan.identify(&capture.entry, facts, capture.hash, &ledger)?;
             let arrival = self.context.recognise(plan, &capture.entry.path, &identity.key, capture.hash);
-            let known = ledger.drops(plan.id(), &identity.key);
+            let known = ledger.drops(plan.id(), &identity.key)?;
             let candidate =
                 Candidate { hash: capture.hash, entry: &capture.entry, by_request: false, echo_of: arrival.echo_of() };
-            (identity, admit(&known, candidate, plan.settings.corrections))
+            (identity, admit(&known.iter().collect::<Vec<_>>(), candidate, plan.settings.corrections))
         };
         if admission == Admission::Known {
             self.context.ledger().refresh_arrival(plan.id(), &capture.entry);

@@ -1,0 +1,58 @@
+//! `ledger show`, from the bytes of a file to its events and back, against what stands in the log.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod support;
+
+use std::process::Command;
+
+use serde_json::Value;
+use support::{FeedOptions, LogKind, Site, order_name, orders};
+
+fn objects(text: &str) -> Vec<Value> {
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[test]
+fn the_ledger_finds_the_events_of_bytes_and_the_bytes_of_events() {
+    let site = Site::new(LogKind::Embedded, &FeedOptions::default());
+    let (numbers, bytes) = orders(1, 40);
+    site.drop_file(&order_name(1), &bytes);
+    site.drop_file(&order_name(2), &orders(2, 40).1);
+    site.run_until_idle(0);
+    let line = bytes.len() as u64 / 40;
+    // The third record, by its last byte.
+    let last = (3 * line - 1).to_string();
+    let found = objects(&site.ok(&["--json", "ledger", "show", &order_name(1), "--byte", &last]));
+    let [event] = found.as_slice() else { panic!("{found:?}") };
+    assert_eq!((event["ordinal"].as_u64(), event["subject"].as_str()), (Some(3), Some(numbers[2].as_str())));
+    assert_eq!((event["from"].as_u64(), event["to"].as_u64()), (Some(2 * line), Some(3 * line)));
+    // What stands there, read without the bridge.
+    let (topic, partition) = (event["topic"].as_str().unwrap(), event["partition"].as_u64().unwrap());
+    let offset = event["offset"].as_u64().unwrap();
+    let query = format!(
+        "SELECT CAST(value AS TEXT) FROM committed_records \
+         WHERE topic = '{topic}' AND partition = {partition} AND \"offset\" = {offset}"
+    );
+    let database = site.path("state/events.sqlite");
+    let read = Command::new("sqlite3").arg("-readonly").arg(database).arg(query).output().unwrap();
+    let stands: Value = serde_json::from_slice(&read.stdout).unwrap();
+    assert_eq!(
+        (&stands["subject"], &stands["byterange"]),
+        (&event["subject"], &format!("{}-{}", 2 * line, 3 * line).into())
+    );
+    // And back.
+    let place = format!("{topic}/{partition}/{offset}");
+    let origin = &objects(&site.ok(&["--json", "ledger", "show", "--at", &place]))[0];
+    assert_eq!((&origin["file"], &origin["ordinal"]), (&order_name(1).into(), &3.into()));
+    assert_eq!((&origin["from"], &origin["sha256"]), (&(2 * line).into(), &event["sha256"]));
+    assert!(site.ok(&["ledger", "show", "--at", &place]).contains(&order_name(1)));
+    // Two records and a byte of the third.
+    let range = format!("{line}..{}", 3 * line + 1);
+    let found = objects(&site.ok(&["--json", "ledger", "show", &order_name(1), "--bytes", &range]));
+    assert_eq!(found.iter().map(|event| event["ordinal"].as_u64().unwrap()).collect::<Vec<_>>(), [2, 3, 4]);
+    let table = site.ok(&["ledger", "show", &order_name(1), "--bytes", &range]);
+    assert!(table.lines().all(|line| line.chars().count() <= 100), "{table}");
+    site.exits(&["ledger", "show", &order_name(1), "--byte", &bytes.len().to_string()], 1);
+    site.exits(&["ledger", "show", "--at", &format!("{topic}/{partition}/999999")], 1);
+    site.exits(&["ledger", "show", "--at", "nowhere/0/0"], 2);
+}
