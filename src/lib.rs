@@ -23,5 +23,6 @@ pub mod outbound;
 pub mod relay;
 pub mod runner;
 pub mod stop;
+pub mod traces;
 pub mod window;
 pub mod wiring;

@@ -26,6 +26,7 @@ use crate::metrics::Metrics;
 use crate::outbound::plan::RenderingPlan;
 use crate::relay::facts::RelayBoard;
 use crate::stop::Stop;
+use crate::traces::Traces;
 
 /// The directory of the ledger's cache, in the state directory.
 const LEDGER_CACHE: &str = "ledger-cache";
@@ -75,7 +76,7 @@ impl Bridge {
     fn over(settings: Settings, log: Arc<dyn EventLog>, instruments: Instruments) -> anyhow::Result<Self> {
         let feeds = compile_feeds(&settings)?;
         instruments.declare(&settings, log.address());
-        let Instruments { clock, metrics, health } = instruments;
+        let Instruments { clock, metrics, health, traces } = instruments;
         let renderings = compile_renderings(&settings, &feeds)?;
         let context = Context {
             bridge: settings.name.clone(),
@@ -87,6 +88,7 @@ impl Bridge {
             caches: Arc::new(SqliteCaches::new(settings.state.join(LEDGER_CACHE))),
             arrivals: Arc::new(Arrivals::new(&settings)),
             metrics,
+            traces,
             health,
             stop: Stop::new(),
             takeover_after: settings.takeover_after,
@@ -116,12 +118,12 @@ impl Bridge {
 
     /// Says to those who watch the process that this bridge has come in the place of another.
     pub fn supersede(&self, before: &Self) {
-        let Context { clock, metrics, health, log, .. } = self.context.clone();
+        let Context { clock, metrics, health, traces, log, .. } = self.context.clone();
         let feeds = self.plans();
         for gone in before.settings.feeds.iter().filter(|feed| !feeds.contains_key(&feed.id)) {
             health.forget_feed(&gone.id);
         }
-        Instruments { clock, metrics, health }.declare(&self.settings, log.address());
+        Instruments { clock, metrics, health, traces }.declare(&self.settings, log.address());
     }
 
     /// Feeds by id.
@@ -196,6 +198,8 @@ pub struct Instruments {
     pub metrics: Arc<Metrics>,
     /// How everything stands.
     pub health: Arc<Health>,
+    /// Where spans go; only a bridge that runs has it.
+    pub traces: Option<Arc<Traces>>,
 }
 
 impl Instruments {
@@ -205,7 +209,7 @@ impl Instruments {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
         let metrics = Metrics::new();
         let health = Health::new(Arc::clone(&clock), Arc::clone(&metrics), settings.takeover_after);
-        Self { clock, metrics, health }
+        Self { clock, metrics, health, traces: None }
     }
 
     fn declare(&self, settings: &Settings, log: &str) {
@@ -235,6 +239,9 @@ fn fixed_changes(before: &Settings, after: &Settings) -> Vec<String> {
     }
     if format!("{:?}", before.http) != format!("{:?}", after.http) {
         lines.push("http: would be answered elsewhere".to_owned());
+    }
+    if format!("{:?}", before.traces) != format!("{:?}", after.traces) {
+        lines.push("traces: would be sent elsewhere".to_owned());
     }
     // Its properties may be secrets.
     if before.log != after.log {

@@ -83,6 +83,20 @@ fn completions_are_printed_for_each_shell() {
 }
 
 #[test]
+fn each_command_has_a_manual_page() {
+    let directory = tempfile::tempdir().unwrap();
+    let pages = directory.path().join("man1");
+    let output = Command::new(env!("CARGO_BIN_EXE_dropbridge")).arg("man").arg(&pages).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    for page in ["dropbridge", "dropbridge-run", "dropbridge-quarantine", "dropbridge-quarantine-retry"] {
+        let text = fs::read_to_string(pages.join(format!("{page}.1"))).unwrap();
+        assert!(text.contains(".TH") && text.contains(".SH NAME"), "{page}: {text}");
+    }
+    let retry = fs::read_to_string(pages.join("dropbridge-quarantine-retry.1")).unwrap();
+    assert!(retry.contains("Example") && retry.contains("as\\-correction"), "{retry}");
+}
+
+#[test]
 fn init_can_be_run_again_and_gives_new_feeds_their_baseline() {
     let site = Site::uninitialised(LogKind::Embedded, &FeedOptions::default());
     site.drop_file(&order_name(1), &orders(1, 3).1);

@@ -209,3 +209,87 @@ fn readiness_follows_the_broker() {
     assert!(errors.is_some_and(|(_, number)| number > 0.0));
     end(bridge);
 }
+
+/// The same from the log alone, and with what the running bridge adds.
+#[test]
+fn status_says_how_things_stand_with_and_without_a_bridge() {
+    for log in logs() {
+        let site = Site::new(log, &FeedOptions::default());
+        assert!(site.ok(&["status"]).contains("free"), "{log:?}: init gave the slot up");
+        site.drop_file(&order_name(1), &orders(1, 3).1);
+        site.run_until_idle(0);
+        let quiet = site.ok(&["status"]);
+        assert!(quiet.contains(&order_name(1)) && quiet.contains("not running"), "{log:?}: {quiet}");
+        site.drop_file(&order_name(2), b"ORD-1|no amount\n");
+        site.run_until_idle(1);
+        let said: Value = serde_json::from_str(&site.exits(&["--json", "status"], 1)).unwrap();
+        let feed = &said["feeds"][0];
+        let states = &feed["drops"]["states"];
+        assert_eq!((&states["published"], &states["quarantined"]), (&1.into(), &1.into()), "{log:?}: {said}");
+        assert_eq!(feed["drops"]["last"]["path"], order_name(2), "{log:?}: {said}");
+        assert!(said["findings"][0].as_str().unwrap().contains("1 quarantined"), "{log:?}: {said}");
+        assert_eq!((&said["slot"]["state"], &said["live"]), (&"free".into(), &"not_asked".into()), "{log:?}");
+
+        // Beside a bridge: its port is in the configuration, so that it can be asked.
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let file = site.path("config/bridge.toml");
+        let text = std::fs::read_to_string(&file).unwrap();
+        std::fs::write(&file, format!("{text}[http]\nlisten = \"127.0.0.1:{port}\"\n")).unwrap();
+        let bridge = site.spawn(&["run"], None);
+        ready(&bridge, &address(&bridge));
+        site.drop_file(&order_name(3), &orders(3, 2).1);
+        let published = |said: &Value| said["feeds"][0]["drops"]["states"]["published"] == 2;
+        wait_for("the file to show", || {
+            published(&serde_json::from_str(&site.exits(&["--json", "status"], 1)).unwrap())
+        });
+        let text = site.exits(&["status"], 1);
+        assert!(text.contains("held by") && text.contains("ready, slot held"), "{log:?}: {text}");
+        assert!(text.lines().all(|line| line.chars().count() <= 100 || line.starts_with("- ")), "{text}");
+        std::fs::rename(site.inbox(), site.path("share/elsewhere")).unwrap();
+        wait_for("the paused feed to need a person", || site.exits(&["status"], 1).contains("orders: paused since"));
+        std::fs::rename(site.path("share/elsewhere"), site.inbox()).unwrap();
+        let mut bridge = bridge;
+        bridge.kill();
+        let said: Value = serde_json::from_str(&site.exits(&["--json", "status"], 1)).unwrap();
+        assert!(said["live"]["silent"].as_str().unwrap().contains("nobody answers"), "{log:?}: {said}");
+        assert!(published(&said), "{log:?}: the log still says it");
+    }
+}
+
+#[test]
+fn status_goes_on_looking() {
+    let site = Site::new(LogKind::Embedded, &FeedOptions::default());
+    let mut watch = site.spawn(&["--json", "status", "--watch"], None);
+    wait_for("a second look", || watch.log().lines().count() >= 2);
+    assert!(watch.log().lines().all(|line| serde_json::from_str::<Value>(line).is_ok()), "{}", watch.log());
+    watch.kill();
+}
+
+#[test]
+fn each_file_is_told_in_one_line_with_its_stages() {
+    let site = Site::new(LogKind::Embedded, &FeedOptions::default());
+    site.drop_file(&order_name(1), &orders(1, 3).1);
+    let output = site.output(&["--json", "run", "--until-idle"]);
+    let log = String::from_utf8(output.stderr).unwrap();
+    let lines = log.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let told: Vec<Value> = lines.filter(|line| line["path"] == order_name(1)).collect();
+    let [line] = told.as_slice() else { panic!("one line: {log}") };
+    assert_eq!(line["message"], "published", "{line}");
+    assert_eq!(
+        (&line["records"], &line["events"], &line["verdict"]),
+        (&3.into(), &3.into(), &"exact".into()),
+        "{line}"
+    );
+    assert_eq!(line["sha256"].as_str().unwrap(), site.ledger()[0]["sha256"].as_str().unwrap(), "whole in JSON");
+    let stages = ["settle_s", "take_s", "examine_s", "queue_s", "commit_s"];
+    let sum: f64 = stages.iter().map(|stage| line[*stage].as_f64().unwrap_or_else(|| panic!("{stage}: {line}"))).sum();
+    let total = line["total_s"].as_f64().unwrap();
+    assert!((sum - total).abs() < 0.005 && total >= 0.05, "{line}: the stages add up to {sum}");
+
+    site.drop_file(&order_name(2), &orders(2, 3).1);
+    let output = site.output(&["run", "--until-idle"]);
+    let log = String::from_utf8(output.stderr).unwrap();
+    let line = log.lines().find(|line| line.contains("published")).unwrap();
+    let hash = line.split("sha256=").nth(1).unwrap().split(' ').next().unwrap();
+    assert!(hash.len() == 16 && site.ledger()[1]["sha256"].as_str().unwrap().starts_with(hash), "{line}");
+}

@@ -25,11 +25,12 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("ledger", &["arrivals", "config", "domain", "layout"]),
     ("health", &["arrivals", "clock", "domain", "ledger", "metrics"]),
     ("http", &["health", "metrics"]),
+    ("traces", &["domain", "http"]),
     (
         "inbound",
         &[
             "arrivals", "capture", "clock", "config", "domain", "health", "layout", "ledger", "mapping", "metrics",
-            "stop",
+            "stop", "traces",
         ],
     ),
     ("outbound", &["capture", "config", "domain", "inbound", "layout", "ledger", "mapping", "stop"]),
@@ -38,7 +39,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         "wiring",
         &[
             "capture", "clock", "config", "domain", "health", "inbound", "ledger", "mapping", "metrics", "outbound",
-            "relay", "stop",
+            "relay", "stop", "traces",
         ],
     ),
     ("runner", &["capture", "config", "health", "inbound", "ledger", "metrics", "outbound", "relay", "stop", "wiring"]),
@@ -46,8 +47,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "arrivals", "capture", "config", "demo", "domain", "draft", "http", "inbound", "layout", "ledger",
-            "outbound", "relay", "runner", "wiring", "stop",
+            "arrivals", "capture", "config", "demo", "domain", "draft", "health", "http", "inbound", "layout",
+            "ledger", "outbound", "relay", "runner", "traces", "wiring", "stop",
         ],
     ),
     ("main", &[]),

@@ -39,7 +39,7 @@ struct Finding {
 pub(super) fn run(config: &Path, _arguments: &CheckArguments, output: Output) -> anyhow::Result<Answer> {
     let settings = config::load(config)?;
     let mut findings = Findings::default();
-    findings.fine("configuration", format!("{}: {} feeds", config.display(), settings.feeds.len()));
+    findings.fine("configuration", format!("{}: {}", config.display(), counted(settings.feeds.len() as u64, "feed")));
     // Opening an embedded log would make it, and a check writes nothing.
     let missing = match &settings.log {
         LogSettings::Embedded { path } if !path.exists() => Some(path.display().to_string()),
@@ -247,17 +247,39 @@ fn check_feed(bridge: &Bridge, plan: &crate::inbound::plan::FeedPlan, findings: 
         Err(error) => findings.wrong(plan.id(), error.to_string()),
         Ok(listing) => {
             let names = listing.entries.iter().map(|entry| entry.path.file_name());
-            let fitting: Vec<bool> =
-                names.map(|name| matches!(plan.selection.classify(name), Named::Entry(_))).collect();
+            let kinds: Vec<Named> = names.map(|name| plan.selection.classify(name)).collect();
+            let fitting: Vec<bool> = kinds.iter().map(|kind| matches!(kind, Named::Entry(_))).collect();
             let entries = fitting.iter().filter(|fits| **fits).count();
+            // What no pattern fits is never taken: a pattern with a slip of the pen would go unnoticed.
+            let foreign: Vec<String> = listing
+                .entries
+                .iter()
+                .zip(&kinds)
+                .filter(|(entry, kind)| {
+                    let taken = bridge.feeds.iter().any(|other| {
+                        other.settings.share == plan.settings.share
+                            && other.settings.inbox == plan.settings.inbox
+                            && !matches!(other.selection.classify(entry.path.file_name()), Named::Foreign)
+                    });
+                    matches!(kind, Named::Foreign) && !taken
+                })
+                .map(|(entry, _)| entry.path.to_string())
+                .collect();
+            let others = match foreign.as_slice() {
+                [] => String::new(),
+                [name] => format!("; no feed takes {name}"),
+                [name, ..] => format!("; no feed takes {} others, such as {name}", foreign.len()),
+            };
             let unreadable =
                 listing.entries.iter().zip(fitting).filter(|(_, fits)| *fits).find_map(|(entry, _)| {
                     share.open(&entry.path).err().filter(|error| error.kind == ErrorKind::Refused)
                 });
             match unreadable {
                 Some(error) => findings.wrong(plan.id(), error.to_string()),
-                None => findings
-                    .fine(plan.id(), format!("{}: {} of the feed", share.address(), counted(entries as u64, "file"))),
+                None => findings.fine(
+                    plan.id(),
+                    format!("{}: {} of the feed{others}", share.address(), counted(entries as u64, "file")),
+                ),
             }
         }
     }

@@ -18,6 +18,7 @@ use crate::capture::selection::Named;
 use crate::capture::take::take_stream;
 use crate::domain::EntryFacts;
 use crate::inbound::plan::FeedPlan;
+use crate::ledger::DropState;
 use crate::ledger::control::RequestAction;
 use crate::ledger::replay::read_control;
 use crate::wiring::Bridge;
@@ -63,11 +64,23 @@ pub(super) async fn run(bridge: Arc<Bridge>, arguments: &IngestArguments, output
     super::requests::ask(&bridge, RequestAction::Ingest { feed: feed.clone(), entry, sha256: hash }).await?;
     let control = read_control(&*bridge.context.log, &bridge.context.topics)?;
     let genesis = control.genesis.ok_or_else(|| anyhow!("the bridge is not initialised: run `dropbridge init`"))?;
+    let ledger = bridge.context.look_into_ledger(0, &genesis)?;
     let mut entry = None;
-    bridge.context.look_into_ledger(0, &genesis)?.each_with_hash(hash, &mut |found| {
+    ledger.each_with_hash(hash, &mut |found| {
         entry = Some(found).filter(|found| found.feed == feed);
         if entry.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     })?;
+    let mut baseline = None;
+    ledger.each_with_path(&feed, &name.to_string(), &mut |found| {
+        baseline = Some(found.key).filter(|_| found.state == DropState::Baseline);
+        if baseline.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    })?;
+    if let (None, Some(key)) = (&entry, baseline) {
+        bail!(
+            "{shown} was in the inbox before the bridge came: the baseline of {feed} has it as {key}, and what a \
+             baseline has is not published"
+        );
+    }
     let entry =
         entry.ok_or_else(|| anyhow!("the ledger does not know {shown}: the log of the bridge that runs says why"))?;
     show_entry(&entry, output)?;

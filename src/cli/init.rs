@@ -158,7 +158,7 @@ async fn baselines(
     let bar = if output.shows_progress() { ProgressBar::new(wanting.len() as u64) } else { ProgressBar::hidden() };
     bar.set_style(ProgressStyle::with_template("{bar:30} {pos}/{len} feeds  {msg}")?);
     let mut rows = Vec::new();
-    let mut answer = Answer::Fine;
+    let (mut answer, mut passed_over) = (Answer::Fine, 0);
     let mut each = |plan: &FeedPlan, outcome: BaselineOutcome| {
         bar.set_message(plan.id().to_owned());
         let (entries, remark) = match outcome {
@@ -170,6 +170,7 @@ async fn baselines(
         };
         output
             .object(&json!({ "feed": plan.id(), "policy": policy.describe(), "entries": entries, "error": remark }))?;
+        passed_over += entries.unwrap_or_default();
         let recorded = entries.map_or_else(|| "-".to_owned(), |entries| entries.to_string());
         rows.push(vec![plan.id().to_owned(), policy.describe(), recorded, remark]);
         bar.inc(1);
@@ -184,6 +185,11 @@ async fn baselines(
     }
     bar.finish_and_clear();
     output.table(&["feed", "baseline", "files recorded, not published", "problem"], rows)?;
+    if passed_over > 0 {
+        output.line(
+            "these files are never published; with `--baseline take` they would be, at the first `init` of a feed",
+        )?;
+    }
     if answer == Answer::No {
         output.line("a feed without baseline is not run: fix its problem and run `init` again")?;
     }

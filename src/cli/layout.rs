@@ -133,6 +133,9 @@ fn check_readable(name: &str, text: &str, draft: &Draft) -> anyhow::Result<()> {
 
 fn write_new(path: &Path, text: &str) -> anyhow::Result<()> {
     let shown = path.display();
+    if let Some(directory) = path.parent().filter(|directory| !directory.as_os_str().is_empty()) {
+        std::fs::create_dir_all(directory).with_context(|| format!("create directory {}", directory.display()))?;
+    }
     let file = OpenOptions::new().write(true).create_new(true).open(path);
     let mut file = file.with_context(|| format!("cannot make {shown}"))?;
     file.write_all(text.as_bytes()).with_context(|| format!("cannot write {shown}"))
@@ -150,6 +153,15 @@ fn report(samples: &[Sample], draft: &Draft, text: &str, output: Output) -> anyh
     eprintln!("the draft proves {} of {}", draft.proven(), counted(samples.len() as u64, "sample"));
     for (sample, outcome) in samples.iter().zip(&draft.outcomes) {
         eprintln!("  {}: {}", sample.name, outcome.place());
+    }
+    if let [record] = draft.spec.records.as_slice()
+        && record.fields.len() == 1
+    {
+        // Any file is so many lines: that this is proven says nothing of what is in them.
+        eprintln!(
+            "each line is one field: no columns were recognised. More samples may show some; otherwise say by hand \
+             where they are (kind = \"fixed-width\", or a discriminator)"
+        );
     }
     Ok(())
 }

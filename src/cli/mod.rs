@@ -13,6 +13,8 @@ mod ingest;
 mod init;
 mod layout;
 mod ledger;
+mod log;
+mod man;
 mod output;
 mod prove;
 mod quarantine;
@@ -20,16 +22,15 @@ mod relay;
 mod render;
 mod requests;
 mod run;
+mod status;
 mod store;
 
 use std::collections::BTreeSet;
-use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::{CommandFactory, Parser, Subcommand};
-use tracing_subscriber::EnvFilter;
 
 use crate::config;
 use crate::wiring::Bridge;
@@ -95,11 +96,15 @@ enum Command {
         after_help = "Example:\n  dropbridge layout draft samples/BID_*.dat --output layouts/bids.toml"
     )]
     Layout(layout::LayoutCommand),
+    /// Show how everything stands: feeds, what is held, slot, log, store.
+    Status(status::StatusArguments),
     /// Look at the room that stored bytes take, and make some.
     #[command(subcommand, after_help = "Example:\n  dropbridge store status")]
     Store(store::StoreCommand),
     /// Watch the main job on a small estate of legacy batch jobs, with nothing to install.
     Demo(demo::DemoArguments),
+    /// Write the manual pages.
+    Man(man::ManArguments),
     /// Print a completion script for a shell.
     #[command(after_help = "Example:\n  dropbridge completions bash > /etc/bash_completion.d/dropbridge")]
     Completions {
@@ -156,6 +161,8 @@ async fn dispatch(arguments: Arguments, output: Output) -> anyhow::Result<Answer
         Command::Quarantine(own) => quarantine::run(open(config)?, &own, output).await,
         Command::Relay(own) => relay::run(config, &own, output),
         Command::Layout(own) => layout::run(&own, output),
+        Command::Status(own) => status::run(open(config)?, &own, output).await,
+        Command::Man(own) => man::run(Arguments::command(), &own, output),
         Command::Store(own) => store::run(open(config)?, &own, output).await,
         Command::Demo(own) => demo::run(&own, output).await,
         Command::Completions { shell } => {
@@ -191,15 +198,7 @@ fn start_log(arguments: &Arguments) {
         Command::Backfill(_) => "warn",
         _ => "info",
     };
-    let wanted = arguments.log.as_deref().unwrap_or(usual);
-    let filter = EnvFilter::try_new(wanted).unwrap_or_else(|_| EnvFilter::new(usual));
-    let colours = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
-    if arguments.json {
-        builder.json().init();
-    } else {
-        builder.with_ansi(colours).with_timer(output::LocalTime).init();
-    }
+    log::start(arguments.log.as_deref(), usual, arguments.json);
 }
 
 fn failed(error: &anyhow::Error, output: Output) -> ExitCode {

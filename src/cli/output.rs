@@ -6,11 +6,8 @@ use std::io::{IsTerminal, Write};
 use comfy_table::{ColumnConstraint, ContentArrangement, Table, Width, presets};
 use serde::Serialize;
 use serde_json::json;
-use tracing_subscriber::fmt::format::Writer;
-use tracing_subscriber::fmt::time::FormatTime;
 
 use crate::config::Problems;
-use crate::domain::Moment;
 
 pub(super) use crate::domain::quantity::show_size as size;
 
@@ -73,12 +70,14 @@ impl Output {
         let mut table = Table::new();
         table.load_style(presets::NOTHING);
         table.set_content_arrangement(ContentArrangement::Dynamic).set_width(TABLE_COLUMNS).set_header(header.to_vec());
-        let widths = column_widths(header, &rows);
+        let padding = padding(header, &rows);
+        let widths = column_widths(header, &rows, padding);
         for row in rows {
             table.add_row(row);
         }
         for (column, width) in table.column_iter_mut().zip(widths) {
-            column.set_constraint(ColumnConstraint::UpperBoundary(Width::Fixed(width + PADDING_COLUMNS)));
+            column.set_padding((1, padding - 1));
+            column.set_constraint(ColumnConstraint::UpperBoundary(Width::Fixed(width + padding)));
         }
         writeln!(std::io::stdout(), "{table}")?;
         Ok(())
@@ -108,9 +107,20 @@ impl Output {
     }
 }
 
+/// What stands around the content of each column: less where that keeps each row on one line.
+fn padding(header: &[&str], rows: &[Vec<String>]) -> u16 {
+    let wide = |index: usize| {
+        let cells = rows.iter().filter_map(|row| row.get(index)).map(|cell| cell.chars().count());
+        cells.chain(header.get(index).map(|name| name.chars().count())).max().unwrap_or(0)
+    };
+    let content: usize = (0..header.len()).map(wide).sum();
+    let fits = |padding: u16| content + header.len() * usize::from(padding) <= usize::from(TABLE_COLUMNS);
+    if !fits(PADDING_COLUMNS) && fits(1) { 1 } else { PADDING_COLUMNS }
+}
+
 /// How wide the content of each column may be: as it is, and where that is too much, first what can be broken at
 /// blanks gives way, then the widest.
-fn column_widths(header: &[&str], rows: &[Vec<String>]) -> Vec<u16> {
+fn column_widths(header: &[&str], rows: &[Vec<String>], padding: u16) -> Vec<u16> {
     let cells = |index: usize| rows.iter().filter_map(move |row| row.get(index).map(String::as_str));
     let columns = |index: usize| header.get(index).copied().into_iter().chain(cells(index));
     let wide = |text: &str| u16::try_from(text.chars().count()).unwrap_or(u16::MAX);
@@ -123,7 +133,7 @@ fn column_widths(header: &[&str], rows: &[Vec<String>]) -> Vec<u16> {
     if let Some(first) = widths.first().filter(|first| **first <= UNBROKEN_COLUMNS) {
         at_all[0] = *first;
     }
-    let room = TABLE_COLUMNS.saturating_sub(PADDING_COLUMNS * u16::try_from(widths.len()).unwrap_or(u16::MAX));
+    let room = TABLE_COLUMNS.saturating_sub(padding * u16::try_from(widths.len()).unwrap_or(u16::MAX));
     for least in [at_blanks, at_all] {
         while widths.iter().map(|width| u32::from(*width)).sum::<u32>() > u32::from(room) {
             let shrinkable = widths.iter_mut().zip(&least).filter(|(width, least)| **width > **least);
@@ -140,15 +150,6 @@ pub(super) fn counted(number: u64, thing: &str) -> String {
     format!("{number} {thing}{}", if number == 1 { "" } else { "s" })
 }
 
-/// Times of log lines: the local zone with its offset.
-pub(super) struct LocalTime;
-
-impl FormatTime for LocalTime {
-    fn format_time(&self, out: &mut Writer<'_>) -> fmt::Result {
-        write!(out, "{}", Moment::from(jiff::Timestamp::now()).local())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -157,13 +158,13 @@ mod tests {
     fn the_widest_columns_of_a_table_give_way() {
         let row = |widths: &[usize]| widths.iter().map(|width| "x".repeat(*width)).collect::<Vec<String>>();
         let header = ["feed", "key", "reason"];
-        assert_eq!(column_widths(&header, &[row(&[24, 15, 30])]), [24, 15, 30]);
-        assert_eq!(column_widths(&header, &[row(&[24, 15, 300])]), [24, 15, 55]);
-        assert_eq!(column_widths(&header, &[row(&[24, 80, 300]), row(&[30, 5, 5])]), [30, 32, 32]);
-        assert_eq!(column_widths(&header, &[row(&[90, 90, 9])]), [43, 42, 9]);
+        assert_eq!(column_widths(&header, &[row(&[24, 15, 30])], 2), [24, 15, 30]);
+        assert_eq!(column_widths(&header, &[row(&[24, 15, 300])], 2), [24, 15, 55]);
+        assert_eq!(column_widths(&header, &[row(&[24, 80, 300]), row(&[30, 5, 5])], 2), [30, 32, 32]);
+        assert_eq!(column_widths(&header, &[row(&[90, 90, 9])], 2), [43, 42, 9]);
         let blanks = vec!["x".repeat(24), "x".repeat(50), "some words ".repeat(9)];
-        assert_eq!(column_widths(&header, &[blanks]), [24, 50, 20]);
-        assert_eq!(column_widths(&header, &[]), [4, 3, 6]);
+        assert_eq!(column_widths(&header, &[blanks], 2), [24, 50, 20]);
+        assert_eq!(column_widths(&header, &[], 2), [4, 3, 6]);
     }
 
     #[test]

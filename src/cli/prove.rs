@@ -6,9 +6,11 @@ use std::io::{self, Read};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
 use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
@@ -73,15 +75,22 @@ pub(super) fn run(config: &Path, arguments: &ProveArguments, output: Output) -> 
         None => By::Feed(feed(config, arguments.feed.as_deref().unwrap_or_default())?),
     };
     let mut answer = Answer::Fine;
+    let bar =
+        if output.shows_progress() { ProgressBar::new(arguments.files.len() as u64) } else { ProgressBar::hidden() };
+    bar.set_style(ProgressStyle::with_template("{bar:30} {pos}/{len} files  {elapsed}  {wide_msg}")?);
+    // A large file takes its time, and the bar goes on.
+    bar.enable_steady_tick(Duration::from_millis(200));
     for path in &arguments.files {
+        bar.set_message(path.display().to_string());
         let report = by.prove(path).with_context(|| path.display().to_string())?;
         let proven = ["exact", "exact_with_exceptions"].contains(&report.verdict.as_str());
         if !proven {
             answer = Answer::No;
         }
-        output.object(&report)?;
-        show(&report, output)?;
+        bar.suspend(|| output.object(&report).and_then(|()| show(&report, output)))?;
+        bar.inc(1);
     }
+    bar.finish_and_clear();
     Ok(answer)
 }
 

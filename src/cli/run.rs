@@ -13,6 +13,7 @@ use crate::config::{self, Settings, settings::LogSettings};
 use crate::http::{self, Endpoints, Listening};
 use crate::runner::{self, Hangups, Relays, RunOptions, RunSummary};
 use crate::stop::Backoff;
+use crate::traces::Traces;
 use crate::wiring::{Bridge, Instruments};
 
 /// Arguments of `run`.
@@ -42,11 +43,17 @@ pub(super) async fn run(config: &Path, arguments: &RunArguments, output: Output)
     // Before the configuration is read: whoever changes it from now on is heard.
     let hangups = if arguments.until_idle { None } else { Some(Hangups::listen()?) };
     let settings = config::load(config)?;
-    let instruments = Instruments::new(&settings);
+    let mut instruments = Instruments::new(&settings);
+    let traces = settings.traces.as_ref().map(|to| Traces::start(&to.authority, &to.path, &settings.name));
+    instruments.traces.clone_from(&traces);
     // Before the log is there: that it is away has to be seen.
     let _listening = listen(&settings, &instruments, arguments).await?;
     let bridge = open(&settings, &instruments, arguments)?;
-    run_opened(bridge, arguments, hangups, output).await
+    let answer = run_opened(bridge, arguments, hangups, output).await;
+    if let Some(traces) = traces {
+        traces.flush().await;
+    }
+    answer
 }
 
 async fn listen(

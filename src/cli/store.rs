@@ -145,11 +145,11 @@ fn status(bridge: &Bridge, contents: &Contents, output: Output) -> anyhow::Resul
         output.table(&["feed", "reason", "objects", "stored", "uncompressed", "oldest"], cells.collect())?;
     }
     output.line(format!(
-        "{} in {}: {} of {}, {} uncompressed",
+        "{} in {}: {}{}, {} uncompressed",
         counted(objects, "object"),
         bridge.settings.store.path.display(),
         size(stored),
-        quota.map_or_else(|| "no quota".to_owned(), size),
+        quota.map_or_else(String::new, |quota| format!(" of {}", size(quota))),
         size(uncompressed),
     ))?;
     for of_feed in quotas {

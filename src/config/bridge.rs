@@ -13,9 +13,11 @@ use super::schema;
 use super::secret;
 use super::section::{Section, Source};
 use super::settings::{
-    EventSettings, HttpSettings, LogSettings, ShareSettings, StoreSettings, TopicSettings, TransactionSettings,
+    EventSettings, HttpSettings, LogSettings, ShareSettings, StoreSettings, TopicSettings, TraceSettings,
+    TransactionSettings,
 };
 use super::store;
+use super::traces;
 use crate::domain::quantity::parse_time;
 
 /// A day in milliseconds: nothing the bridge waits for is longer.
@@ -45,6 +47,7 @@ pub(super) struct Bridge {
     pub(super) takeover_after: Duration,
     pub(super) calendars: Calendars,
     pub(super) http: Option<HttpSettings>,
+    pub(super) traces: Option<TraceSettings>,
     pub(super) shares: BTreeMap<String, Option<ShareSettings>>,
     pub(super) events: BTreeMap<String, Option<EventSettings>>,
     /// Pattern of the departments' files, relative to this one, and where it is stated.
@@ -74,6 +77,7 @@ pub(super) fn read(source: &Source<'_>) -> Bridge {
         takeover_after: takeover_after(root.section("slot")),
         calendars: calendar::read(root.section("calendar")),
         http: root.section("http").and_then(http::read),
+        traces: root.section("traces").and_then(traces::read),
         shares: shares(root.need("share").and_then(|given| given.section())),
         events: events(root.need("event").and_then(|given| given.section()), &topics),
         topics,

@@ -26,6 +26,7 @@ pub mod settings;
 mod store;
 #[cfg(test)]
 mod tests;
+mod traces;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -122,6 +123,7 @@ fn settings(path: &Path, bridge: Bridge, feeds: Vec<StatedFeed>, renderings: Vec
             .map(|(name, calendar)| Some((name, calendar?)))
             .collect::<Option<_>>()?,
         http: bridge.http,
+        traces: bridge.traces,
         shares: bridge.shares.into_iter().map(|(name, share)| Some((name, share?))).collect::<Option<_>>()?,
         events: bridge.events.into_iter().map(|(name, event)| Some((name, event?))).collect::<Option<_>>()?,
         feeds: feeds.into_iter().map(|feed| feed.settings.map(Arc::new)).collect::<Option<_>>()?,

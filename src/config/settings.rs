@@ -42,6 +42,8 @@ pub struct Settings {
     pub calendars: BTreeMap<String, Arc<Calendar>>,
     /// Where to answer over HTTP; `None`: nowhere.
     pub http: Option<HttpSettings>,
+    /// Where to send traces; `None`: nowhere.
+    pub traces: Option<TraceSettings>,
     /// Shares by name.
     pub shares: BTreeMap<String, ShareSettings>,
     /// Event types by name.
@@ -111,6 +113,15 @@ pub struct HttpSettings {
     pub listen: SocketAddr,
     /// Where that is stated, for messages: file, line and key.
     pub stated: String,
+}
+
+/// A collector of traces that speaks OTLP over HTTP.
+#[derive(Clone, Debug)]
+pub struct TraceSettings {
+    /// `host:port`.
+    pub authority: String,
+    /// Where it takes them.
+    pub path: String,
 }
 
 /// A place where files live.

@@ -4,6 +4,7 @@
 //! No TLS and no login: it is for the machine itself, or for a network that may see names of files. The server is
 //! hyper's (<https://docs.rs/hyper>).
 
+mod client;
 mod endpoints;
 
 use std::convert::Infallible;
@@ -21,6 +22,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 
+pub use client::{get, post_json};
 pub use endpoints::{Endpoints, Reply};
 
 /// How long a client may take to send its request.

@@ -1,6 +1,8 @@
 //! What is said of a file once it is dealt with: counted for the summary, measured for Prometheus, and told in one line
 //! of the log.
 
+use std::time::Duration;
+
 use super::manifest::FileSummary;
 use super::publish::Publisher;
 use super::way::{Stages, Way};
@@ -8,6 +10,7 @@ use crate::domain::ContentHash;
 use crate::layout::Verdict;
 use crate::ledger::{DropState, LedgerEntry};
 use crate::metrics::{Metrics, Outcome, Scope};
+use crate::traces::{FileSpan, Stage, TraceContext, Value};
 
 /// One line for a file: what every such line has, then what is peculiar to its outcome.
 macro_rules! tell {
@@ -39,10 +42,69 @@ impl Publisher {
     /// Counts, measures and tells what became of a file. `entry` was just committed.
     pub(super) fn account(&mut self, entry: &LedgerEntry, bytes: u64, way: &Way, summary: Option<&FileSummary>) {
         let context = self.context();
-        let stages = way.stages(context.clock.elapsed());
+        let committed = context.clock.elapsed();
+        let stages = way.stages(committed);
         self.tally.count(entry, bytes);
         measure(&context.metrics, entry, bytes, &stages, summary);
+        if let (Some(traces), Some(outcome)) = (&context.traces, outcome(entry)) {
+            let wall = Wall { now_ns: context.clock.now().timestamp().as_nanosecond(), committed };
+            traces.record(span(entry, outcome, bytes, way, &wall));
+        }
         tell(&Line { entry, bytes, stages });
+    }
+}
+
+/// The calendar's time at the moment of the commit.
+struct Wall {
+    now_ns: i128,
+    committed: Duration,
+}
+
+impl Wall {
+    fn at(&self, then: Duration) -> i128 {
+        let ago = self.committed.saturating_sub(then).as_nanos();
+        self.now_ns - i128::try_from(ago).unwrap_or_default()
+    }
+}
+
+/// The span of a file that was committed now.
+fn span(entry: &LedgerEntry, outcome: Outcome, bytes: u64, way: &Way, wall: &Wall) -> FileSpan {
+    let hash = entry.sha256.map(|hash| hash.to_string()).unwrap_or_default();
+    let began = way.seen.unwrap_or(wall.committed);
+    let mut attributes = vec![
+        ("dropbridge.feed", Value::Text(entry.feed.clone())),
+        ("dropbridge.department", Value::Text(entry.department.clone())),
+        ("dropbridge.key", Value::Text(entry.key.to_string())),
+        ("dropbridge.sha256", Value::Text(hash.clone())),
+        ("dropbridge.outcome", Value::Text(outcome.as_str().to_owned())),
+        ("file.path", Value::Text(entry.entry.path.clone())),
+        ("file.size", Value::Number(bytes)),
+    ];
+    let mut error = None;
+    match &entry.state {
+        DropState::Published { records, events, verdict, .. } => {
+            attributes.push(("dropbridge.records", Value::Number(*records)));
+            attributes.push(("dropbridge.events", Value::Number(*events)));
+            let verdict = verdict.map_or("not proven", Verdict::as_str);
+            attributes.push(("dropbridge.verdict", Value::Text(verdict.to_owned())));
+        }
+        DropState::Quarantined { reject, .. } => error = Some(reject.to_string()),
+        DropState::Held { reason } | DropState::Abandoned { reason, .. } => error = Some(reason.clone()),
+        DropState::Vanished => error = Some("it disappeared before it could be read".to_owned()),
+        DropState::Discarded { .. } | DropState::Echo { .. } | DropState::Baseline | DropState::Publishing { .. } => {}
+    }
+    let stages = way.passed(wall.committed).into_iter().map(|(name, from, to)| Stage {
+        name,
+        start_ns: wall.at(from),
+        end_ns: wall.at(to),
+    });
+    FileSpan {
+        context: TraceContext::of_file(&entry.feed, entry.key.as_str(), &hash, began),
+        start_ns: wall.at(began),
+        end_ns: wall.now_ns,
+        stages: stages.collect(),
+        attributes,
+        error,
     }
 }
 
@@ -117,6 +179,6 @@ fn tell(line: &Line<'_>) {
 }
 
 /// Seconds with their thousandths.
-fn seconds(time: Option<std::time::Duration>) -> Option<f64> {
+fn seconds(time: Option<Duration>) -> Option<f64> {
     time.map(|time| (time.as_secs_f64() * 1000.0).round() / 1000.0)
 }

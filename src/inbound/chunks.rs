@@ -11,7 +11,7 @@ use dropbridge_port::{ErrorKind, PortError, Result};
 use super::ahead::{self, Next, Steps, next_event};
 use super::manifest::{FileSummary, ManifestStatus};
 use super::prepare::{Failure, HeldEvents, Outcome, Prepared, open_body, pass, read_trailer};
-use super::publish::{Publisher, event_record, published, topic_of};
+use super::publish::{EventHeaders, Publisher, event_record, published, topic_of};
 use super::translate::Translator;
 use sha2::{Digest, Sha256};
 
@@ -136,9 +136,11 @@ impl Publisher {
     /// Hands events over; `sent` counts those of the chunk.
     fn send_batch(&mut self, file: &Prepared, events: &HeldEvents, half: usize, sent: &mut usize) -> Result<()> {
         let topics = Arc::clone(&self.slot.context().topics);
+        let headers = EventHeaders::of(file, self.slot.context());
+        let headers = headers.list();
         for (plan, key, value) in events.iter() {
             let topic = topic_of(&topics, &file.plan, plan)?;
-            self.slot.writer().send(event_record(topic, key, value, 0))?;
+            self.slot.writer().send(event_record(topic, key, value, 0, &headers))?;
             *sent += 1;
             if *sent == half {
                 pass(Failpoint::HalfProduced, &file.entry.path)?;

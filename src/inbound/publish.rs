@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dropbridge_port::failpoint::Failpoint;
-use dropbridge_port::{ErrorKind, PortError, Result, WrittenRange};
+use dropbridge_port::{ErrorKind, PortError, Repetition, Result, WrittenRange};
 
 use super::keeping::{KeepRules, Upkeep, is_kept};
 use super::manifest::FileSummary;
@@ -30,7 +30,7 @@ use crate::ledger::entry::extend_ranges;
 use crate::ledger::{DropState, LedgerEntry, Recognised};
 use crate::stop::Backoff;
 
-pub(super) use records::{event_record, published};
+pub(super) use records::{EventHeaders, event_record, published};
 
 /// How long a file that was put aside rests before it is tried again.
 const DEFERRED_PAUSE: Duration = Duration::from_secs(5);
@@ -45,6 +45,7 @@ pub struct Publisher {
     deferred_at: Duration,
     pub(super) upkeep: Upkeep,
     trouble: Option<PortError>,
+    said: Repetition,
 }
 
 /// What is to be written for a file.
@@ -77,6 +78,7 @@ impl Publisher {
             deferred_at: Duration::ZERO,
             upkeep: Upkeep::new(rules),
             trouble: None,
+            said: Repetition::new(),
         }
     }
 
@@ -188,7 +190,10 @@ impl Publisher {
     /// Puts a file aside that cannot be dealt with now (its bytes find no room in the store, for one), so that those
     /// behind it go on.
     fn defer(&mut self, file: Prepared, error: PortError) {
-        tracing::error!(feed = file.plan.id(), path = %file.entry.path, "not dealt with, and tried again: {error}");
+        if let Some(left_out) = self.said.due(&format!("{} {} {error}", file.plan.id(), file.entry.path)) {
+            let path = &file.entry.path;
+            tracing::error!(feed = file.plan.id(), %path, left_out, "not dealt with, and tried again: {error}");
+        }
         self.deferred_at = self.slot.context().clock.elapsed();
         self.deferred.push(file);
         self.trouble = Some(error);
@@ -225,7 +230,9 @@ impl Publisher {
         match error.kind {
             ErrorKind::Fenced => self.regain(&error),
             ErrorKind::Transient => {
-                tracing::warn!(%error, files = group.len(), "not published: trying again");
+                if let Some(left_out) = self.said.due(&format!("publish {}", error.kind.as_str())) {
+                    tracing::warn!(%error, files = group.len(), left_out, "not published: trying again");
+                }
                 self.abort_or_reclaim()?;
                 let stop = self.slot.context().stop.clone();
                 backoff.wait(&stop, error)
@@ -436,10 +443,12 @@ impl Publisher {
             let (Outcome::Events { body: Events::Held(events), .. }, Step::Small) = (&file.outcome, step) else {
                 continue;
             };
+            let headers = EventHeaders::of(file, self.slot.context());
+            let headers = headers.list();
             for (plan, key, value) in events.iter() {
                 let topic = topic_of(&topics, &file.plan, plan)?;
                 let tag = u32::try_from(tag).unwrap_or(u32::MAX - 1);
-                self.slot.writer().send(event_record(topic, key, value, tag))?;
+                self.slot.writer().send(event_record(topic, key, value, tag, &headers))?;
                 sent += 1;
                 if sent == total.div_ceil(2) {
                     pass(Failpoint::HalfProduced, &file.entry.path)?;

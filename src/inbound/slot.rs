@@ -17,6 +17,7 @@ use crate::ledger::replay::{ControlState, read_control};
 use crate::ledger::{DeliveryIndex, LedgerEntry, LedgerIndex, LedgerSource, Recognised, Topics};
 use crate::metrics::Metrics;
 use crate::stop::{Backoff, Stop};
+use crate::traces::Traces;
 
 /// The header that every record of the bridge's own topics carries.
 pub const JSON_HEADER: (&str, &[u8]) = ("content-type", b"application/json");
@@ -48,6 +49,8 @@ pub struct Context {
     pub arrivals: Arc<Arrivals>,
     /// Numbers about what is done.
     pub metrics: Arc<Metrics>,
+    /// Where spans go, where traces are on.
+    pub traces: Option<Arc<Traces>>,
     /// How the process stands.
     pub health: Arc<Health>,
     /// Raised when everything has to end.

@@ -36,6 +36,20 @@ pub struct Stages {
 }
 
 impl Way {
+    /// The stages that a file passed which was committed now: name, begin, end.
+    #[must_use]
+    pub fn passed(&self, committed: Duration) -> Vec<(&'static str, Duration, Duration)> {
+        let queued = self.examined.or(self.taken).or(self.seen);
+        let stages = [
+            ("settle", self.seen, self.settled),
+            ("take", self.settled, self.taken),
+            ("examine", self.taken, self.examined),
+            ("queue", queued, self.picked),
+            ("commit", self.picked, Some(committed)),
+        ];
+        stages.into_iter().filter_map(|(name, from, to)| Some((name, from?, to?))).collect()
+    }
+
     /// The stages of a file that was committed now.
     #[must_use]
     pub fn stages(&self, committed: Duration) -> Stages {

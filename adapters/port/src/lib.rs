@@ -12,6 +12,7 @@ mod event_log;
 pub mod failpoint;
 mod outbox;
 mod record_cache;
+mod repetition;
 mod share;
 
 pub use clearing::{Cleared, Clearing};
@@ -27,6 +28,7 @@ pub use record_cache::{
     CacheBuilder, CacheChange, CacheKeys, CacheLabel, CacheState, CacheUse, CachedRecord, EachRecord, Find, Identity,
     RARE_CLASSES_FROM, RecordCache, RecordCaches, Tally,
 };
+pub use repetition::Repetition;
 pub use share::{
     Capabilities, Entry, EntryPath, EntryStat, ListRequest, Listing, OpenEntry, Share, Skipped, Wake, Watch,
 };

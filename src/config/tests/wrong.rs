@@ -64,6 +64,11 @@ fn http() {
 }
 
 #[test]
+fn traces() {
+    check(include_str!("wrong/traces.txt"));
+}
+
+#[test]
 fn store() {
     check(include_str!("wrong/store.txt"));
 }

@@ -7,10 +7,12 @@ use crate::domain::ContentHash;
 use crate::domain::event::CONTENT_TYPE;
 use crate::inbound::manifest::{self, FileSummary, Manifest, ManifestStatus, RejectRecord};
 use crate::inbound::prepare::{Outcome, Prepared, whole_file};
+use crate::inbound::slot::Context;
 use crate::layout::{Reject, RejectCode};
 use crate::ledger::control::Request;
 use crate::ledger::entry::EventRange;
 use crate::ledger::{DropState, LedgerEntry};
+use crate::traces::TraceContext;
 
 /// The header of events.
 const EVENT_HEADER: (&str, &[u8]) = ("content-type", CONTENT_TYPE.as_bytes());
@@ -164,6 +166,29 @@ pub(in crate::inbound) const fn event_record<'a>(
     key: &'a [u8],
     value: &'a [u8],
     tag: u32,
+    headers: &'a [(&'a str, &'a [u8])],
 ) -> OutgoingRecord<'a> {
-    OutgoingRecord { topic, partition: None, key: Some(key), value: Some(value), headers: &[EVENT_HEADER], tag }
+    OutgoingRecord { topic, partition: None, key: Some(key), value: Some(value), headers, tag }
+}
+
+/// Headers of a file's events: what their values are and, where traces are on, the trace that they belong to. It is no
+/// attribute within the value: a file that goes on in the middle has to make the very same values, whatever looks on.
+pub(in crate::inbound) struct EventHeaders {
+    traceparent: Option<String>,
+}
+
+impl EventHeaders {
+    pub(in crate::inbound) fn of(file: &Prepared, context: &Context) -> Self {
+        let hash = file.hash.map(|hash| hash.to_string()).unwrap_or_default();
+        let traceparent = context.traces.as_ref().map(|_| {
+            let began = file.way.seen.unwrap_or_default();
+            TraceContext::of_file(file.plan.id(), file.identity.key.as_str(), &hash, began).traceparent()
+        });
+        Self { traceparent }
+    }
+
+    pub(in crate::inbound) fn list(&self) -> Vec<(&str, &[u8])> {
+        let trace = self.traceparent.as_ref().map(|parent| ("traceparent", parent.as_bytes()));
+        [EVENT_HEADER].into_iter().chain(trace).collect()
+    }
 }

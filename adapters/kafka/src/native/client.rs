@@ -12,7 +12,7 @@ use rdkafka_sys::bindings::{
 };
 use rdkafka_sys::types::RDKafkaErrorCode as Code;
 
-use dropbridge_port::ErrorKind;
+use dropbridge_port::{ErrorKind, Repetition};
 
 use super::raw;
 use crate::deliveries::Deliveries;
@@ -234,14 +234,23 @@ unsafe extern "C" fn on_delivery(_: *mut rd_kafka_t, message: *const rd_kafka_me
 
 /// Passes librdkafka's own log lines on. Called from any of its threads; it leaves secrets out itself.
 unsafe extern "C" fn on_log(_: *const rd_kafka_t, level: c_int, facility: *const c_char, line: *const c_char) {
+    // While a broker is away, each attempt to reach it has its line.
+    static SAID: Repetition = Repetition::new();
     // SAFETY: both are C strings of librdkafka.
     let (facility, line) = unsafe { (raw::text(facility), raw::text(line)) };
+    let left_out = match level {
+        ..=6 => match SAID.due(&facility) {
+            None => return,
+            Some(left_out) => left_out,
+        },
+        _ => None,
+    };
     match level {
         // Properties of writers are told to be of no use to readers, and the other way round.
         _ if facility == "CONFWARN" => tracing::debug!(target: "librdkafka", facility, "{line}"),
-        0..=2 => tracing::error!(target: "librdkafka", facility, "{line}"),
-        3 | 4 => tracing::warn!(target: "librdkafka", facility, "{line}"),
-        5 | 6 => tracing::info!(target: "librdkafka", facility, "{line}"),
+        0..=2 => tracing::error!(target: "librdkafka", facility, left_out, "{line}"),
+        3 | 4 => tracing::warn!(target: "librdkafka", facility, left_out, "{line}"),
+        5 | 6 => tracing::info!(target: "librdkafka", facility, left_out, "{line}"),
         _ => tracing::debug!(target: "librdkafka", facility, "{line}"),
     }
 }
