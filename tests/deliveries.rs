@@ -65,7 +65,7 @@ fn drop_orders(site: &Site, file: u32, count: u32) -> Vec<u8> {
 #[test]
 fn a_file_comes_back_with_its_sidecar_and_marker() {
     for log in logs() {
-        let site = site(log, "marker = \"{name}.done\"\nchecksum = \"{name}.sha256\"\nmode = \"0640\"");
+        let site = site(log, "marker = \"{name}.done\"\nchecksum = \"{name}.sha256\"\nfile_mode = \"0640\"");
         let bytes = drop_orders(&site, 1, 20);
         let run = site.run_until_idle(0);
         assert_eq!(run["renderings"][0]["delivered"], 1, "{log:?}: {run}");

@@ -68,21 +68,27 @@ fn outbox(section: &Section<'_>, usual_share: Option<&str>, bridge: &Bridge) -> 
     let staging = section.find("staging").map(|given| directory_in_share(&given));
     let waits = [("wait", TargetExists::Wait), ("hold", TargetExists::Hold)];
     let target_exists = section.word("target_exists", &waits, TargetExists::Wait);
-    let mode = section.find("file_mode").map(|given| mode(&given));
-    let owner = section.find("file_owner").map(|given| id(&given, "/etc/passwd", "user"));
-    let group = section.find("file_group").map(|given| id(&given, "/etc/group", "group"));
-    // The outer `None`: not stated; the inner: stated, and reported as wrong.
-    let right = |stated: Option<Option<u32>>| stated.map_or(Some(None), |value| value.map(Some));
+    let attributes = attributes(section);
     let settings = (|| {
         Some(OutboxSettings {
             share: share.clone()?,
             directory: directory.clone()?,
             staging: staging.map_or(Some(None), |directory| directory.map(Some))?,
             target_exists,
-            attributes: Attributes { mode: right(mode)?, owner: right(owner)?, group: right(group)? },
+            attributes: attributes?,
         })
     })();
     Some((StatedOutbox { share, directory, settings }, given.place()))
+}
+
+/// What delivered files are given: `file_mode`, `file_owner`, `file_group`. `None` where one is wrong.
+pub(super) fn attributes(section: &Section<'_>) -> Option<Attributes> {
+    let mode = section.find("file_mode").map(|given| mode(&given));
+    let owner = section.find("file_owner").map(|given| id(&given, "/etc/passwd", "user"));
+    let group = section.find("file_group").map(|given| id(&given, "/etc/group", "group"));
+    // The outer `None`: not stated; the inner: stated, and reported as wrong.
+    let right = |stated: Option<Option<u32>>| stated.map_or(Some(None), |value| value.map(Some));
+    Some(Attributes { mode: right(mode)?, owner: right(owner)?, group: right(group)? })
 }
 
 /// `leave`, `delete` or `move:DIRECTORY`.

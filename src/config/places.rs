@@ -25,6 +25,7 @@ pub(super) fn check(bridge: &Bridge, feeds: &[StatedFeed], renderings: &[StatedR
         rendering.check_feed(feeds, gathered);
         not_where_it_comes_from(bridge, rendering, feeds, gathered);
     }
+    each_file_is_delivered_once(bridge, feeds, renderings, gathered);
     let inboxes: Vec<Inbox<'_>> = feeds.iter().filter_map(|feed| inbox(bridge, feed)).collect();
     for (index, second) in inboxes.iter().enumerate() {
         for first in &inboxes[..index] {
@@ -129,6 +130,35 @@ fn not_where_it_comes_from(bridge: &Bridge, rendering: &StatedRendering, feeds: 
         let feed = inbox.feed.id.as_ref().map_or("", |(id, _)| id);
         let message = format!("is the inbox of feed `{feed}`, whose files it mirrors: each would be there twice");
         gathered.add(place, message, Some("choose a directory of its own".to_owned()));
+    }
+}
+
+/// A relay and a mirror of one feed, or two mirrors of it, must not have a directory in common: its consumer would get each
+/// file again as soon as it has taken the first.
+fn each_file_is_delivered_once(
+    bridge: &Bridge,
+    feeds: &[StatedFeed],
+    renderings: &[StatedRendering],
+    gathered: &Gathered,
+) {
+    let relays = feeds.iter().filter_map(|feed| {
+        let (id, _) = feed.id.as_ref()?;
+        Some((id, outbox(bridge, feed)?, &feed.relay.as_ref()?.place))
+    });
+    let mirrors = renderings.iter().filter_map(|rendering| {
+        let ((feed, _), (outbox, place)) = (rendering.feed.as_ref()?, rendering.outbox.as_ref()?);
+        Some((feed, directory(bridge, rendering.share.as_ref()?, outbox)?, place))
+    });
+    let mut seen: BTreeMap<(&str, PathBuf), &Place> = BTreeMap::new();
+    for (feed, outbox, place) in relays.chain(mirrors) {
+        match seen.get(&(feed.as_str(), outbox.clone())) {
+            Some(first) => {
+                let message =
+                    format!("files of feed `{feed}` are delivered there already ({first}): each would come twice");
+                gathered.add(place, message, Some("choose a directory of its own".to_owned()));
+            }
+            None => drop(seen.insert((feed, outbox), place)),
+        }
     }
 }
 

@@ -2,21 +2,20 @@
 
 use std::sync::Arc;
 
+use dropbridge_port::Attributes;
+
 use crate::capture::readiness::ChecksumRule;
 use crate::domain::name_pattern::NameTemplate;
 use crate::domain::policy::{Begin, TargetExists};
 
 use super::bridge::{Bridge, word_of_an_address};
 use super::feed::{StatedFeed, directory_in_share, known};
-use super::given::Given;
+use super::outbox;
 use super::places::resolved;
 use super::problems::{Gathered, Place, suggestion};
 use super::readiness;
 use super::section::Section;
-use super::settings::{FileAttributes, RenderingKind, RenderingSettings};
-
-/// The largest id of a user or group; the one above it stands for "leave it".
-const MOST_ID: u64 = u32::MAX as u64 - 1;
+use super::settings::{RenderingKind, RenderingSettings};
 
 /// A rendering as far as it could be read.
 pub(super) struct StatedRendering {
@@ -35,7 +34,7 @@ pub(super) struct StatedRendering {
     staging: Option<String>,
     begin: Begin,
     target_exists: TargetExists,
-    attributes: FileAttributes,
+    attributes: Option<Attributes>,
 }
 
 /// Reads one `[[rendering]]`.
@@ -45,32 +44,29 @@ pub(super) fn read(section: Section<'_>, department: Option<&str>, bridge: &Brid
     let _only_mirrors = section.need("kind").and_then(|given| given.word(&[("mirror", ())]));
     let feed = section.need("feed").and_then(|given| Some((given.text()?, given.place())));
     let share = section.need("share").and_then(|given| known(&given, "share", &bridge.shares));
-    let outbox = section.need("outbox").and_then(|given| Some((directory_in_share(&given)?, given.place())));
+    let directory = section.need("outbox").and_then(|given| Some((directory_in_share(&given)?, given.place())));
     let staging = section.find("staging").and_then(|given| directory_in_share(&given));
     let marker = section.find("marker").and_then(|given| readiness::template(&given));
     let checksum = section.find("checksum").and_then(|given| readiness::checksum(&given));
     let begin = section.word("begin", &[("now", Begin::Now), ("beginning", Begin::Beginning)], Begin::Now);
     let words = [("wait", TargetExists::Wait), ("hold", TargetExists::Hold)];
     let target_exists = section.word("target_exists", &words, TargetExists::Wait);
-    let id_of = |key: &str| section.number(key, 0..=MOST_ID).and_then(|id| u32::try_from(id).ok());
-    let attributes = FileAttributes {
-        mode: section.find("mode").and_then(|given| mode(&given)),
-        owner: id_of("owner"),
-        group: id_of("group"),
-    };
+    let attributes = outbox::attributes(&section);
     section.end();
     let department = department.map(str::to_owned);
-    StatedRendering { id, feed, share, outbox, marker, checksum, department, staging, begin, target_exists, attributes }
-}
-
-/// Permission bits in octal digits, as chmod takes them.
-fn mode(given: &Given<'_>) -> Option<u32> {
-    let text = given.text()?;
-    let mode = u32::from_str_radix(&text, 8).ok().filter(|mode| *mode <= 0o777 && text.len() <= 4);
-    if mode.is_none() {
-        given.problem(format!("`{text}` must be permission bits in octal digits, such as \"0640\""));
+    StatedRendering {
+        id,
+        feed,
+        share,
+        outbox: directory,
+        marker,
+        checksum,
+        department,
+        staging,
+        begin,
+        target_exists,
+        attributes,
     }
-    mode
 }
 
 impl StatedRendering {
@@ -104,7 +100,7 @@ impl StatedRendering {
             checksum: self.checksum.or_else(|| feed.ready.checksum.clone()),
             begin: self.begin,
             target_exists: self.target_exists,
-            attributes: self.attributes,
+            attributes: self.attributes?,
         }))
     }
 }

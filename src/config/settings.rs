@@ -263,7 +263,7 @@ pub struct RenderingSettings {
     /// What it does where something has the name of a file.
     pub target_exists: TargetExists,
     /// What its files are given.
-    pub attributes: FileAttributes,
+    pub attributes: Attributes,
 }
 
 /// Which events, and how they are files.
@@ -274,15 +274,4 @@ pub enum RenderingKind {
         /// The feed's id.
         feed: String,
     },
-}
-
-/// What a file is given before anybody sees it; what is not stated is left to the process and the directory.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct FileAttributes {
-    /// Permission bits.
-    pub mode: Option<u32>,
-    /// User id.
-    pub owner: Option<u32>,
-    /// Group id.
-    pub group: Option<u32>,
 }

@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use dropbridge_port::Attributes;
-
 use crate::config::settings::RenderingSettings;
 use crate::inbound::plan::FeedPlan;
 
@@ -21,12 +19,5 @@ impl RenderingPlan {
     #[must_use]
     pub fn id(&self) -> &str {
         &self.settings.id
-    }
-
-    /// What its files are given.
-    #[must_use]
-    pub fn attributes(&self) -> Attributes {
-        let stated = self.settings.attributes;
-        Attributes { mode: stated.mode, owner: stated.owner, group: stated.group }
     }
 }

@@ -72,7 +72,7 @@ impl<'d> Stage<'d> {
     fn data(&mut self, manifest: &Manifest, path: &EntryPath) -> Result<(Part, String), AssemblyError> {
         let Self { deliverer, names } = self;
         let Deliverer { assembler, outbox, journal, plan, store, owner, .. } = &mut **deliverer;
-        let attributes = plan.attributes();
+        let attributes = plan.settings.attributes;
         let (sink, rendered) = assembler.write(&plan.feed, manifest, store, || {
             let name = name(owner, journal.epoch(), journal.next_number())?;
             names.push(name.clone());
@@ -92,7 +92,7 @@ impl<'d> Stage<'d> {
         let deliverer = &*self.deliverer;
         let name = name(&deliverer.owner, deliverer.journal.epoch(), deliverer.journal.next_number())?;
         self.names.push(name.clone());
-        let mut file = deliverer.outbox.stage(&name, deliverer.plan.attributes())?;
+        let mut file = deliverer.outbox.stage(&name, deliverer.plan.settings.attributes)?;
         file.write(content)?;
         let written = file.finish()?;
         self.part(role, path, written)

@@ -99,7 +99,7 @@ staging = "out/.dropbridge"
 checksum = "{name}.md5"
 begin = "now"
 target_exists = "wait"
-mode = "0640"
+file_mode = "0640"
 "#;
 
 const LAYOUT: &str = r#"name = "public-works-bids"
