@@ -26,6 +26,8 @@ fn leaves_in_time(mut bridge: Running, moment: &str) {
 }
 
 fn nothing_is_lost(site: &Site, account: &Account, moment: &str) {
+    // A broker that stood still may answer before it can be worked with; commands give up on it after ten seconds.
+    wait_for("the broker to be of use again", || site.output(&["ledger", "verdicts"]).status.code() != Some(2));
     let output = site.output(&["run", "--until-idle"]);
     let bad = i32::from(account.bad_count() > 0);
     assert_eq!(output.status.code(), Some(bad), "{moment}: {}", String::from_utf8_lossy(&output.stderr));

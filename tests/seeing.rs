@@ -203,10 +203,11 @@ fn readiness_follows_the_broker() {
     let early_at = address(&early);
     wait_for_or("the reason", || early.log(), || get(&early_at, "/readyz").1.contains("the log is away"));
     drop(early);
+    // A broker that comes back before a call's patience is over is no error.
+    let errors = || metrics(&at).into_iter().find(|(name, _)| name.starts_with("dropbridge_log_errors_total{"));
+    wait_for_or("the error to count", || bridge.log(), || errors().is_some_and(|(_, number)| number > 0.0));
     broker.restart();
     ready(&bridge, &at);
-    let errors = metrics(&at).into_iter().find(|(name, _)| name.starts_with("dropbridge_log_errors_total{"));
-    assert!(errors.is_some_and(|(_, number)| number > 0.0));
     end(bridge);
 }
 

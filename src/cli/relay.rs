@@ -136,6 +136,10 @@ fn list<'a>(
         let held = state.held.values();
         files.extend(held.map(|hold| vec![feed.id.clone(), hold.entry.path.clone(), format!("HELD: {}", hold.reason)]));
     }
+    if rows.is_empty() {
+        output.line("no feed is interposed: `outbox` in a [[feed]] makes it so")?;
+        return Ok(answer);
+    }
     output.table(&["feed", "outbox", "files", "bytes", "waiting", "held"], rows)?;
     if !files.is_empty() {
         output.table(&["feed", "file", "how it stands"], files)?;

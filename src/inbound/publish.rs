@@ -268,6 +268,7 @@ impl Publisher {
             match self.slot.reclaim(fenced) {
                 Err(error) if error.kind == ErrorKind::Transient => {
                     tracing::warn!(%error, "the log is away: trying again");
+                    self.slot.context().health.log_failed(error.kind.as_str(), &error.to_string(), true);
                     backoff.wait(&stop, error)?;
                 }
                 answer => return answer,
@@ -285,6 +286,7 @@ impl Publisher {
             ErrorKind::Fenced => self.regain(&error),
             ErrorKind::Transient => {
                 tracing::warn!(%error, "the log is away: trying again");
+                self.slot.context().health.log_failed(error.kind.as_str(), &error.to_string(), true);
                 self.abort_or_reclaim()?;
                 let stop = self.slot.context().stop.clone();
                 Backoff::default().wait(&stop, error)

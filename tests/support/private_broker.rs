@@ -53,9 +53,11 @@ impl PrivateBroker {
         wait_for("the broker to stop", || std::fs::read_dir(&tasks).unwrap().all(is_stopped));
     }
 
-    /// Lets it go on after [`PrivateBroker::stop`].
+    /// Lets it go on after [`PrivateBroker::stop`], and waits until it answers.
     pub fn go_on(&self) {
         self.signal(Signal::CONT);
+        let asked = || Command::new(&self.xtask).args(["kafka", "status", "--name", &self.name]).output().unwrap();
+        wait_for("the broker to answer", || asked().status.success());
     }
 
     /// `kill -9`; when this returns, it is dead.

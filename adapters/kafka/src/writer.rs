@@ -282,11 +282,13 @@ impl Writer for KafkaWriter {
             self.state = State::InDoubt;
             return Err(time_is_over(self.producer.client(), OPERATION, &self.id, &failure.text));
         }
-        // The cause may be a record.
+        // The cause may be a record: refused, or given up while the broker was away for longer than it may take.
         self.state = State::Open;
-        self.check_deliveries(OPERATION)?;
         let id = self.id.clone();
-        let error = self.fail(OPERATION, &id, failure);
+        let error = match self.check_deliveries(OPERATION) {
+            Err(of_record) => of_record,
+            Ok(()) => self.fail(OPERATION, &id, failure),
+        };
         if error.kind == ErrorKind::Transient {
             // "Transient" would say: commit again. This transaction is gone, and a new writer clears it up.
             self.state = State::Lost;
