@@ -101,14 +101,14 @@ impl LedgerSource<'_> {
             }
             if record.offset >= position {
                 self.take_in(&mut index, record)?;
-                index.save_if_much()?;
+                if !is_sound(index.save_if_much()) {
+                    return Ok(None);
+                }
             }
         }
-        if !is_same {
-            return Ok(None);
-        }
-        index.save()?;
-        Ok(Some(index))
+        // Damage may show only now, when what came since was held against it.
+        let is_whole = is_same && is_sound(index.check()) && is_sound(index.save());
+        Ok(is_whole.then_some(index))
     }
 
     fn take_in(&self, index: &mut LedgerIndex, mut record: FetchedRecord) -> Result<()> {
@@ -214,4 +214,9 @@ pub fn each_record(
 ) -> Result<()> {
     let partition = Partition { log, topic: &topics.ledger, partition: slot };
     partition.read(|record| each(&record).map_err(|error| PortError::io("export", &topics.ledger, &error)))
+}
+
+/// A cache that turns out to be damaged, or cannot be written, is not gone on with.
+fn is_sound(answer: Result<()>) -> bool {
+    answer.inspect_err(|error| tracing::warn!(%error, "the ledger's cache is not used")).is_ok()
 }
