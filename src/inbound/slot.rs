@@ -1,99 +1,30 @@
 //! A slot: the right to publish for its feeds. One process has it; who takes it fences the one before.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+mod claim;
+mod context;
+mod genesis;
+mod identity;
+
+use std::sync::Arc;
 use std::time::Duration;
 
-use dropbridge_port::{CacheUse, ErrorKind, EventLog, OutgoingRecord, PortError, RecordCaches, Result, Writer};
+use dropbridge_port::{CacheUse, ErrorKind, OutgoingRecord, PortError, Result, Writer};
 use serde::Serialize;
 
-use super::arrivals::{Arrivals, news};
-use super::plan::FeedPlan;
+use super::arrivals::news;
 use crate::arrivals::Arrival;
-use crate::clock::Clock;
-use crate::domain::{ContentHash, LogicalKey};
-use crate::health::{Health, Pulse};
+use crate::health::Pulse;
+use crate::ledger::LedgerEntry;
 use crate::ledger::control::{Claim, FORMAT, Genesis};
 use crate::ledger::replay::{ControlState, read_control};
-use crate::ledger::{DeliveryIndex, LedgerEntry, LedgerIndex, LedgerSource, Recognised, Topics};
-use crate::metrics::Metrics;
-use crate::stop::{Backoff, Stop};
-use crate::traces::Traces;
+use crate::stop::Backoff;
+
+pub use context::Context;
+pub use genesis::verify_genesis;
+pub use identity::{holder, host, random_id};
 
 /// The header that every record of the bridge's own topics carries.
 pub const JSON_HEADER: (&str, &[u8]) = ("content-type", b"application/json");
-
-/// How long a fenced holder waits for its successor's claim to show, before it believes that there is none.
-const CLAIM_PATIENCE: Duration = Duration::from_secs(3);
-
-/// What an instance that was fenced did, in its error.
-const HOLD: &str = "hold slot";
-
-/// What every part of the forward path works with.
-#[derive(Clone)]
-pub struct Context {
-    /// The bridge's name.
-    pub bridge: String,
-    /// The event log.
-    pub log: Arc<dyn EventLog>,
-    /// Names of topics.
-    pub topics: Arc<Topics>,
-    /// What the ledger says, shared with the feeds.
-    pub ledger: Arc<Mutex<LedgerIndex>>,
-    /// Where its cache is.
-    pub caches: Arc<dyn RecordCaches>,
-    /// Deliveries in memory, shared with the feeds: what arrives may be one of them.
-    pub deliveries: Arc<Mutex<DeliveryIndex>>,
-    /// The clocks.
-    pub clock: Arc<dyn Clock>,
-    /// Files that are expected.
-    pub arrivals: Arc<Arrivals>,
-    /// Numbers about what is done.
-    pub metrics: Arc<Metrics>,
-    /// Where spans go, where traces are on.
-    pub traces: Option<Arc<Traces>>,
-    /// How the process stands.
-    pub health: Arc<Health>,
-    /// Raised when everything has to end.
-    pub stop: Stop,
-    /// How long a holder may be silent.
-    pub takeover_after: Duration,
-}
-
-impl Context {
-    /// What the ledger says. Whoever holds this keeps all others waiting.
-    pub fn ledger(&self) -> MutexGuard<'_, LedgerIndex> {
-        self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The ledger as it is in the log now, for looking into it without the slot.
-    ///
-    /// # Errors
-    /// As for [`LedgerSource::open`].
-    pub fn look_into_ledger(&self, slot: u32, genesis: &Genesis) -> Result<LedgerIndex> {
-        self.ledger_source(slot, genesis).open(CacheUse::Look)
-    }
-
-    fn ledger_source<'c>(&'c self, slot: u32, genesis: &'c Genesis) -> LedgerSource<'c> {
-        LedgerSource { log: &*self.log, topics: &self.topics, slot, genesis, caches: &*self.caches }
-    }
-
-    /// Deliveries in memory.
-    pub fn deliveries(&self) -> MutexGuard<'_, DeliveryIndex> {
-        self.deliveries.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// What a file that arrives for a feed is to our deliveries.
-    #[must_use]
-    pub fn recognise(&self, plan: &FeedPlan, path: &str, key: &LogicalKey, hash: ContentHash) -> Recognised {
-        self.deliveries().recognise(plan.id(), key, hash, &plan.place_of(path))
-    }
-
-    /// The transactional id of a slot.
-    #[must_use]
-    pub fn transactional_id(bridge: &str, slot: u32) -> String {
-        format!("dropbridge-{bridge}-slot-{slot}")
-    }
-}
 
 /// The slot, held.
 pub struct Slot {
@@ -370,93 +301,6 @@ impl Slot {
         self.context.ledger().save()
     }
 
-    /// Says that we are alive, when that is due: a standby watches.
-    ///
-    /// # Errors
-    /// Of the log.
-    pub fn beat_if_due(&mut self) -> Result<()> {
-        self.pulse.beat();
-        let due = self.beat_at + self.context.takeover_after / 4;
-        if self.context.clock.elapsed() < due {
-            return Ok(());
-        }
-        self.claim.heartbeat += 1;
-        self.claim.heartbeat_at = self.context.clock.now();
-        self.write_claim()?;
-        self.beat_at = self.context.clock.elapsed();
-        self.context.health.heartbeat();
-        Ok(())
-    }
-
-    /// Gives the slot up, so that nobody has to wait for us.
-    ///
-    /// # Errors
-    /// Of the log.
-    pub fn release(mut self) -> Result<()> {
-        if let Err(error) = self.look_after_cache() {
-            tracing::warn!(%error, "the ledger's cache is not written");
-        }
-        self.claim.released = true;
-        self.claim.heartbeat_at = self.context.clock.now();
-        self.write_claim().map_err(|error| self.explain(error))
-    }
-
-    /// After `Fenced`: takes the slot again if our claim is still the newest (a producer id expires after days of
-    /// silence), and reads the ledger anew; otherwise says who has it now.
-    ///
-    /// # Errors
-    /// `Fenced` when somebody else holds it.
-    pub fn reclaim(&mut self, fenced: &PortError) -> Result<()> {
-        self.in_transaction = false;
-        if let Some(claim) = self.successor()? {
-            return Err(taken_over(fenced, &claim));
-        }
-        tracing::warn!(error = %fenced, "fenced though our claim is the newest: taking the slot again");
-        self.writer = self.context.log.writer(&Context::transactional_id(&self.context.bridge, self.number))?;
-        self.write_claim()?;
-        self.read_ledger()?;
-        let control = read_control(&*self.context.log, &self.context.topics)?;
-        self.begin_arrivals(control.arrivals)
-    }
-
-    /// Says who holds the slot, when an error is that it is not ours any more; other errors stay as they are.
-    #[must_use]
-    pub fn explain(&self, error: PortError) -> PortError {
-        if error.kind != ErrorKind::Fenced || error.operation == HOLD {
-            return error;
-        }
-        // Where that cannot be found out, being fenced is still the news.
-        match self.successor() {
-            Ok(Some(claim)) => taken_over(&error, &claim),
-            _ => error,
-        }
-    }
-
-    /// The claim of whoever fenced us: it is written a moment after.
-    fn successor(&self) -> Result<Option<Claim>> {
-        let patience = self.context.clock.elapsed() + CLAIM_PATIENCE;
-        loop {
-            let mut control = read_control(&*self.context.log, &self.context.topics)?;
-            match control.claims.remove(&self.number) {
-                Some(claim) if claim.instance != self.claim.instance => return Ok(Some(claim)),
-                _ if self.context.clock.elapsed() >= patience => return Ok(None),
-                _ => {
-                    if self.context.stop.wait(Duration::from_millis(200)) {
-                        return Err(crate::stop::stopped("read claims"));
-                    }
-                }
-            }
-        }
-    }
-
-    fn write_claim(&mut self) -> Result<()> {
-        let topics = Arc::clone(&self.context.topics);
-        let claim = self.claim.clone();
-        self.begin()?;
-        self.send_own(&topics.control, self.number, &Claim::record_key(self.number), Some(&claim))?;
-        self.commit()
-    }
-
     fn begin_arrivals(&self, journals: std::collections::BTreeMap<String, crate::arrivals::Journal>) -> Result<()> {
         let now = self.context.clock.now();
         self.context.arrivals.begin(journals, &self.context.ledger(), now)
@@ -469,82 +313,6 @@ impl Slot {
     }
 }
 
-/// Holds what the log says of its birth against what the state directory says.
-///
-/// # Errors
-/// `Configuration` when neither knows of one, `Corrupt` when they differ.
-pub fn verify_genesis(control: &ControlState, witness: Option<&str>, context: &Context) -> Result<Genesis> {
-    let address = context.log.address();
-    match (&control.genesis, witness) {
-        (Some(genesis), _) if genesis.bridge != context.bridge => Err(PortError::new(
-            ErrorKind::Configuration,
-            "open log",
-            address,
-            format!("these topics belong to the bridge `{}`, this one is called `{}`", genesis.bridge, context.bridge),
-        )
-        .with_hint("a bridge keeps its name for ever: by it one instance fences another; or give the new one another topics.prefix")),
-        (Some(genesis), None) => Ok(genesis.clone()),
-        (Some(genesis), Some(id)) if genesis.id == id => Ok(genesis.clone()),
-        (Some(genesis), Some(id)) => Err(PortError::new(
-            ErrorKind::Corrupt,
-            "open log",
-            address,
-            format!(
-                "it was initialised as genesis {}, the state directory is of genesis {id}: another log",
-                genesis.id
-            ),
-        )
-        .with_hint("point the configuration at the log that belongs to this state directory")),
-        (None, Some(id)) => Err(PortError::new(
-            ErrorKind::Corrupt,
-            "open log",
-            address,
-            format!("it has no genesis, but this bridge has a past (genesis {id}): the log was emptied or exchanged"),
-        )
-        .with_hint("restore the log; a fresh start would publish everything in the inboxes again")),
-        (None, None) => {
-            Err(PortError::new(ErrorKind::Configuration, "open log", address, "the bridge is not initialised")
-                .with_hint("run `dropbridge init`"))
-        }
-    }
-}
-
 fn to_json<T: Serialize>(topic: &str, value: &T) -> Result<Vec<u8>> {
     serde_json::to_vec(value).map_err(|error| PortError::new(ErrorKind::Bug, "serialise", topic, error))
-}
-
-fn taken_over(fenced: &PortError, claim: &Claim) -> PortError {
-    PortError::new(
-        ErrorKind::Fenced,
-        HOLD,
-        format!("slot {}", claim.slot),
-        format!("{} took it over at {}; {}", claim.holder, claim.claimed_at.local(), fenced.message),
-    )
-}
-
-/// An id that nobody else has.
-#[must_use]
-pub fn random_id() -> String {
-    let mut bytes = [0; 16];
-    // The kernel's generator is always there; were it not, the process id and the clock still tell instances apart.
-    if std::fs::File::open("/dev/urandom")
-        .and_then(|mut file| std::io::Read::read_exact(&mut file, &mut bytes))
-        .is_err()
-    {
-        let fallback = u128::from(std::process::id()) << 64 | jiff::Timestamp::now().as_nanosecond().unsigned_abs();
-        bytes = fallback.to_be_bytes();
-    }
-    crate::domain::hash::hex(&bytes)
-}
-
-/// Host and process, for people.
-#[must_use]
-pub fn holder() -> String {
-    format!("{} (process {})", host(), std::process::id())
-}
-
-/// This machine's name.
-#[must_use]
-pub fn host() -> String {
-    rustix::system::uname().nodename().to_string_lossy().into_owned()
 }

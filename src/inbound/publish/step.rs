@@ -1,0 +1,137 @@
+//! What is to be written for a file: what the ledger says decides, anew before each attempt.
+
+use dropbridge_port::Result;
+use dropbridge_port::failpoint::Failpoint;
+
+use super::Publisher;
+use crate::domain::ContentHash;
+use crate::domain::policy::Corrections;
+use crate::inbound::keeping::is_kept;
+use crate::inbound::prepare::{Events, HoldLimits, Outcome, Prepared, examine, keep, pass};
+use crate::ledger::admit::{Admission, Candidate, admit};
+use crate::ledger::{DropState, Recognised};
+
+/// What is to be written for a file.
+pub(super) enum Step {
+    /// Nothing.
+    Nothing,
+    /// Its events are made already, few enough for a shared transaction.
+    Small,
+    /// Its events are made from the store, behind this ordinal.
+    Chunks { through: u64 },
+    /// A ledger entry alone.
+    Entry(DropState),
+    /// The same bytes again.
+    Repeat {
+        /// They are those of a delivery of ours: the legacy producer wrote the same.
+        is_ours: bool,
+    },
+}
+
+impl Publisher {
+    /// What is to be done for a file, by what the ledger says now.
+    pub(super) fn decide(&mut self, file: &mut Prepared) -> Result<Step> {
+        let context = self.context();
+        let Some(hash) = file.hash else {
+            let known = context
+                .ledger()
+                .drops(file.plan.id(), &file.identity.key)?
+                .iter()
+                .any(|known| known.entry.same_arrival(&file.entry));
+            return Ok(if known { Step::Nothing } else { Step::Entry(DropState::Vanished) });
+        };
+        let arrival = context.recognise(&file.plan, &file.entry.path, &file.identity.key, hash);
+        let admission = {
+            let ledger = context.ledger();
+            let known = ledger.drops(file.plan.id(), &file.identity.key)?;
+            let corrections = match &file.request {
+                Some(asked) if asked.as_correction => Corrections::Publish,
+                _ => file.plan.settings.corrections,
+            };
+            let by_request = file.request.is_some();
+            let candidate = Candidate { hash, entry: &file.entry, by_request, echo_of: arrival.echo_of() };
+            admit(&known.iter().collect::<Vec<_>>(), candidate, corrections)
+        };
+        match admission {
+            Admission::Known => Ok(Step::Nothing),
+            Admission::Repeat => Ok(Step::Repeat { is_ours: matches!(arrival, Recognised::Equal(_)) }),
+            Admission::Echo { delivery } => Ok(Step::Entry(DropState::Echo { delivery })),
+            Admission::Hold { reason } => {
+                self.keep(file, hash)?;
+                Ok(Step::Entry(DropState::Held { reason }))
+            }
+            Admission::Publish { revision, supersedes } => self.publish_or_quarantine(file, hash, revision, supersedes),
+            Admission::Resume { through } => {
+                self.keep(file, hash)?;
+                let known = context.ledger().drop_with(file.plan.id(), &file.identity.key, hash)?;
+                if let Some(DropState::Publishing { revision, supersedes, .. }) = known.map(|entry| entry.state) {
+                    (file.revision, file.supersedes) = (revision, supersedes);
+                }
+                Ok(Step::Chunks { through })
+            }
+        }
+    }
+
+    fn publish_or_quarantine(
+        &mut self,
+        file: &mut Prepared,
+        hash: ContentHash,
+        revision: u32,
+        supersedes: Option<ContentHash>,
+    ) -> Result<Step> {
+        let other = (file.revision, file.supersedes) != (revision, supersedes);
+        if other || matches!(file.outcome, Outcome::Unexamined) {
+            (file.revision, file.supersedes) = (revision, supersedes);
+            if !matches!(file.outcome, Outcome::Reject(_)) {
+                file.outcome = self.examine(file)?;
+            }
+        }
+        match &file.outcome {
+            Outcome::Events { body: Events::Held(_), .. } => {
+                if is_kept(file) {
+                    self.keep(file, hash)?;
+                }
+                Ok(Step::Small)
+            }
+            Outcome::Events { body: Events::Streamed, .. } => {
+                self.keep(file, hash)?;
+                Ok(Step::Chunks { through: 0 })
+            }
+            Outcome::Reject(reject) => {
+                let attempts = self.attempts(file, hash)? + 1;
+                let state = DropState::Quarantined { reject: reject.clone(), attempts };
+                self.keep(file, hash)?;
+                pass(Failpoint::QuarantineStored, &file.entry.path)?;
+                Ok(Step::Entry(state))
+            }
+            Outcome::Vanished | Outcome::Unexamined => Ok(Step::Entry(DropState::Vanished)),
+        }
+    }
+
+    fn attempts(&self, file: &Prepared, hash: ContentHash) -> Result<u32> {
+        let known = self.slot.context().ledger().drop_with(file.plan.id(), &file.identity.key, hash)?;
+        Ok(match known.map(|entry| entry.state) {
+            Some(DropState::Quarantined { attempts, .. }) => attempts,
+            _ => 0,
+        })
+    }
+
+    fn keep(&self, file: &Prepared, hash: ContentHash) -> Result<()> {
+        file.body.as_ref().map_or(Ok(()), |body| keep(body, hash, &self.store, file.plan.settings.account()))
+    }
+
+    /// Looks at a file's content.
+    pub(in crate::inbound) fn examine(&self, file: &Prepared) -> Result<Outcome> {
+        let bridge = &self.slot.context().bridge;
+        match (file.source(bridge), &file.body) {
+            (Some(source), Some(body)) => examine(&source, body, &self.store, self.hold_limits()),
+            _ => Ok(Outcome::Vanished),
+        }
+    }
+
+    /// What is held in memory of one file.
+    #[must_use]
+    pub const fn hold_limits(&self) -> HoldLimits {
+        HoldLimits { events: self.sizes.chunk_records, bytes: self.sizes.chunk_bytes }
+    }
+}
