@@ -6,7 +6,7 @@ mod support;
 use std::process::Command;
 
 use serde_json::Value;
-use support::{FeedOptions, LogKind, Site, order_name, orders};
+use support::{FeedOptions, LogKind, Site, logs, order_name, orders};
 
 fn objects(text: &str) -> Vec<Value> {
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
@@ -55,4 +55,48 @@ fn the_ledger_finds_the_events_of_bytes_and_the_bytes_of_events() {
     site.exits(&["ledger", "show", &order_name(1), "--byte", &bytes.len().to_string()], 1);
     site.exits(&["ledger", "show", "--at", &format!("{topic}/{partition}/999999")], 1);
     site.exits(&["ledger", "show", "--at", "nowhere/0/0"], 2);
+}
+
+#[test]
+fn the_ledger_names_every_file_that_carries_an_event() {
+    for log in logs() {
+        let after = "[[rendering]]\nid = \"mirror\"\nkind = \"mirror\"\nfeed = \"orders\"\nshare = \"nas\"\n\
+                     outbox = \"desk\"\nmarker = \"{name}.done\"";
+        let options = FeedOptions { after: after.to_owned(), ..FeedOptions::default() };
+        let site = Site::uninitialised(log, &options);
+        std::fs::create_dir_all(site.path("share/desk")).unwrap();
+        site.ok(&["init", "--baseline", "take"]);
+        (1..=2).for_each(|file| site.drop_file(&order_name(file), &orders(file, 5).1));
+        site.run_until_idle(0);
+        let number = &orders(2, 5).0[3];
+        let events = site.events();
+        let event = events.iter().find(|event| event["data"]["number"] == number.as_str()).unwrap();
+        let event = event["id"].as_str().unwrap();
+        let delivered = site.path("share/desk").join(order_name(2));
+        let bytes = std::fs::read(&delivered).unwrap();
+
+        // From the event to the legacy file, and to the delivery.
+        let origin = &objects(&site.ok(&["--json", "ledger", "show", "--event", event]))[0];
+        assert_eq!((&origin["subject"], &origin["file"]), (&number.as_str().into(), &order_name(2).into()), "{origin}");
+        let (from, to) = (origin["from"].as_u64().unwrap() as usize, origin["to"].as_u64().unwrap() as usize);
+        assert!(bytes[from..to].starts_with(number.as_bytes()), "{log:?}: the delivery has other bytes there");
+        let deliveries = origin["deliveries"].as_array().unwrap();
+        assert_eq!(deliveries.len(), 1, "{log:?}: {origin}");
+        assert_eq!(deliveries[0]["files"][0], delivered.to_str().unwrap(), "{log:?}: {origin}");
+        assert_eq!(deliveries[0]["state"], "delivered", "{log:?}: {origin}");
+        let place = format!("{}/{}/{}", origin["topic"].as_str().unwrap(), origin["partition"], origin["offset"]);
+        assert_eq!(&objects(&site.ok(&["--json", "ledger", "show", "--at", &place]))[0], origin, "{log:?}");
+
+        // From the file to the delivery, and from there back to the legacy file.
+        let dropped = &objects(&site.ok(&["--json", "ledger", "show", &order_name(2)]))[0];
+        assert_eq!(dropped["deliveries"], origin["deliveries"], "{log:?}: {dropped}");
+        let id = deliveries[0]["delivery"].as_str().unwrap();
+        let delivery = &objects(&site.ok(&["--json", "deliveries", "show", id]))[0];
+        assert_eq!(delivery["origin"]["entry"]["path"], order_name(2), "{log:?}: {delivery}");
+        let text = site.ok(&["ledger", "show", &order_name(2)]);
+        assert!(text.contains(id) && text.contains(delivered.to_str().unwrap()), "{log:?}: {text}");
+        assert!(site.ok(&["ledger", "show", "--event", event]).contains(id), "{log:?}");
+        let unknown = "0".repeat(32);
+        assert!(site.exits(&["ledger", "show", "--event", &unknown], 1).contains("no event"), "{log:?}");
+    }
 }

@@ -1,5 +1,6 @@
 //! `dropbridge ledger`.
 
+pub(super) mod carriers;
 mod show;
 mod transfer;
 
@@ -31,12 +32,15 @@ pub(super) enum LedgerCommand {
     #[command(after_help = "Example:\n  dropbridge ledger verdicts")]
     Verdicts,
     /// Show everything about the drops of a key, a hash or a file name; which events some of their bytes became, and
-    /// where these are; or from which file, and which bytes of it, an event was made.
+    /// where these are; or from which file, and which bytes of it, an event was made. Deliveries that
+    /// carry the file are named.
     #[command(after_help = "Examples:\n  dropbridge ledger show 2026-01-31/0042\n  \
         dropbridge ledger show BID_20260131_0042.dat --byte 1207\n  \
         dropbridge ledger show 2026-01-31/0042 --bytes 0..280 --json\n  \
-        dropbridge ledger show --at work.BidProcessed/3/1207\n\n\
-        Exit code 1: there is no such drop, or no event was made from these bytes.")]
+        dropbridge ledger show --at work.BidProcessed/3/1207\n  \
+        dropbridge ledger show --event 0b9e5c2d7f6a41c8a3d4e5f60718293a\n\n\
+        --event reads the event topics until it has found the event.\n\
+        Exit code 1: there is no such drop or event, or no event was made from these bytes.")]
     Show(show::ShowArguments),
     /// Write the ledger into a file, to move the bridge to another log. The bridge has to be stopped.
     #[command(after_help = "Example:\n  dropbridge ledger export ledger.jsonl.zst\n\n\

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use anyhow::{anyhow, bail};
 use clap::{Args, Subcommand};
 
+use super::ledger::carriers::Carrier;
 use super::output::{counted, size};
 use super::{Answer, Output, check_known, ledger};
 use crate::domain::Moment;
@@ -184,7 +185,19 @@ fn show_range(range: &EventRange) -> String {
 /// # Errors
 /// When standard output is closed.
 pub(super) fn show_entry(entry: &LedgerEntry, output: Output) -> anyhow::Result<()> {
-    output.object(entry)?;
+    show_drop(entry, &[], output)
+}
+
+/// The same with the deliveries that carry it.
+///
+/// # Errors
+/// When standard output is closed.
+pub(super) fn show_drop(entry: &LedgerEntry, carriers: &[Carrier], output: Output) -> anyhow::Result<()> {
+    let mut object = serde_json::json!(entry);
+    if !carriers.is_empty() {
+        object["deliveries"] = serde_json::json!(carriers);
+    }
+    output.object(&object)?;
     let mut lines = vec![
         ("feed", format!("{} ({})", entry.feed, entry.department)),
         ("key", entry.key.to_string()),
@@ -239,6 +252,7 @@ pub(super) fn show_entry(entry: &LedgerEntry, output: Output) -> anyhow::Result<
             }
         }
     }
+    lines.extend(carriers.iter().map(|carrier| ("delivery", carrier.line())));
     lines.push(("recorded", entry.recorded_at.local()));
     for (name, value) in lines {
         output.line(format!("{name:>13}  {value}"))?;

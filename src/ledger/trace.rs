@@ -18,6 +18,8 @@ pub struct TracedEvent {
     pub partition: u32,
     /// Offset.
     pub offset: i64,
+    /// Its id.
+    pub id: String,
     /// Its number in the file, from 1.
     pub ordinal: u64,
     /// The first byte of the file that it was made from.
@@ -40,6 +42,8 @@ pub struct TracedEvent {
 /// What an envelope says of where its event comes from: see `domain/event.rs`.
 #[derive(Deserialize)]
 struct Envelope<'e> {
+    #[serde(borrow)]
+    id: Cow<'e, str>,
     #[serde(borrow)]
     source: Cow<'e, str>,
     #[serde(rename = "type", borrow)]
@@ -64,6 +68,7 @@ impl TracedEvent {
             topic: record.topic.to_string(),
             partition: record.partition,
             offset: record.offset,
+            id: envelope.id.into_owned(),
             ordinal: envelope.ordinal,
             from: from.parse().ok()?,
             to: to.parse().ok()?,
@@ -149,4 +154,31 @@ pub fn event_at(log: &dyn EventLog, topic: &str, partition: u32, offset: i64) ->
         Polled::Record(record) if record.offset == offset => Ok(TracedEvent::read(&record)),
         _ => Ok(None),
     }
+}
+
+/// The event with an id, wherever in these topics it stands: they are read until it is found.
+///
+/// # Errors
+/// Of the log.
+pub fn event_with_id<'t>(
+    log: &dyn EventLog,
+    topics: impl IntoIterator<Item = &'t str>,
+    id: &str,
+) -> Result<Option<TracedEvent>> {
+    for topic in topics {
+        for ends in log.watermarks(topic)? {
+            let place = Partition { log, topic, partition: ends.partition };
+            let mut reader = place.reader(StartAt::Partition(ends.partition))?;
+            while let Polled::Record(record) = place.next(&mut *reader)? {
+                // Most are others, and need not be understood for that.
+                let value = record.value.as_deref().and_then(|value| std::str::from_utf8(value).ok());
+                if value.is_some_and(|value| value.contains(id))
+                    && let Some(event) = TracedEvent::read(&record).filter(|event| event.id == id)
+                {
+                    return Ok(Some(event));
+                }
+            }
+        }
+    }
+    Ok(None)
 }

@@ -7,12 +7,13 @@ use std::ops::ControlFlow;
 use clap::Args;
 use serde::Serialize;
 
+use super::carriers::{self, Carrier};
 use super::{SHORTEST_HASH, is_called};
 use crate::cli::output::counted;
-use crate::cli::quarantine::show_entry;
+use crate::cli::quarantine::show_drop;
 use crate::cli::{Answer, Output, check_known};
 use crate::domain::LogicalKey;
-use crate::ledger::trace::{Traced, TracedEvent, event_at, events_of};
+use crate::ledger::trace::{Traced, TracedEvent, event_at, event_with_id, events_of};
 use crate::ledger::{LedgerEntry, LedgerIndex};
 use crate::wiring::Bridge;
 
@@ -23,7 +24,7 @@ const MOST_RECORD_BYTES: u64 = 4096;
 #[derive(Debug, Args)]
 pub(in crate::cli) struct ShowArguments {
     /// Logical key, hash or its beginning, or file name.
-    #[arg(required_unless_present = "at")]
+    #[arg(required_unless_present_any = ["at", "event"])]
     what: Option<String>,
     /// The feed, where several have such a key or name.
     #[arg(long, value_name = "ID")]
@@ -37,6 +38,9 @@ pub(in crate::cli) struct ShowArguments {
     /// Show from which file, and which bytes of it, the event was made that stands there.
     #[arg(long, value_name = "TOPIC/PARTITION/OFFSET", value_parser = parse_place, conflicts_with_all = ["what", "byte", "bytes"])]
     at: Option<Place>,
+    /// The same for the event with this id, wherever it stands.
+    #[arg(long, value_name = "ID", conflicts_with_all = ["what", "byte", "bytes", "at"])]
+    event: Option<String>,
 }
 
 /// Bytes of a file, half-open.
@@ -82,8 +86,17 @@ pub(super) fn show(
     arguments: &ShowArguments,
     output: Output,
 ) -> anyhow::Result<Answer> {
-    if let Some(place) = &arguments.at {
-        return show_origin(bridge, index, place, output);
+    if let Some(Place { topic, partition, offset }) = &arguments.at {
+        let event = event_at(&*bridge.context.log, topic, *partition, *offset)?;
+        let missing = || format!("no event of a bridge stands in {topic}, partition {partition}, at offset {offset}");
+        return show_origin(bridge, index, event, missing, output);
+    }
+    if let Some(id) = &arguments.event {
+        let context = &bridge.context;
+        let topics: BTreeSet<&str> = context.topics.events().map(|(_, topic)| topic).collect();
+        let event = event_with_id(&*context.log, topics, id)?;
+        let missing = || format!("no event in the bridge's topics has the id `{id}`");
+        return show_origin(bridge, index, event, missing, output);
     }
     let what = arguments.what.as_deref().unwrap_or_default();
     let feeds = bridge.feeds.iter().map(|plan| plan.id()).chain(index.groups().map(|(feed, _)| feed));
@@ -96,8 +109,9 @@ pub(super) fn show(
     }
     let wanted = arguments.byte.map(|byte| Bytes { from: byte, to: byte.saturating_add(1) }).or(arguments.bytes);
     let Some(wanted) = wanted else {
+        let deliveries = carriers::read(bridge)?;
         for entry in found {
-            show_entry(&entry, output)?;
+            show_drop(&entry, &carriers::of(&deliveries, &entry.feed, &entry.key, entry.sha256), output)?;
         }
         return Ok(Answer::Fine);
     };
@@ -156,20 +170,29 @@ struct Origin<'o> {
     state: Option<&'static str>,
     /// The bytes themselves, where the store has them and they may be shown.
     record: Option<&'o str>,
+    /// Deliveries that carry the file.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    deliveries: &'o [Carrier],
 }
 
-fn show_origin(bridge: &Bridge, index: &LedgerIndex, place: &Place, output: Output) -> anyhow::Result<Answer> {
-    let Place { topic, partition, offset } = place;
-    let Some(event) = event_at(&*bridge.context.log, topic, *partition, *offset)? else {
-        output.line(format!("no event of a bridge stands in {topic}, partition {partition}, at offset {offset}"))?;
+fn show_origin(
+    bridge: &Bridge,
+    index: &LedgerIndex,
+    event: Option<TracedEvent>,
+    missing: impl FnOnce() -> String,
+    output: Output,
+) -> anyhow::Result<Answer> {
+    let Some(event) = event else {
+        output.line(missing())?;
         return Ok(Answer::No);
     };
     let entry = index.drop_with(&event.feed, &event.key, event.sha256)?;
     let record = read_record(bridge, &event)?;
     let state = entry.as_ref().map(|entry| entry.state.as_str());
     let file = entry.as_ref().map(|entry| entry.entry.path.as_str());
-    output.object(&Origin { event: &event, file, state, record: record.as_deref() })?;
-    let lines = [
+    let deliveries = carriers::of(&carriers::read(bridge)?, &event.feed, &event.key, Some(event.sha256));
+    output.object(&Origin { event: &event, file, state, record: record.as_deref(), deliveries: &deliveries })?;
+    let mut lines = vec![
         ("feed", event.feed.clone()),
         ("key", event.key.to_string()),
         ("file", file.unwrap_or("the ledger does not know it").to_owned()),
@@ -178,7 +201,10 @@ fn show_origin(bridge: &Bridge, index: &LedgerIndex, place: &Place, output: Outp
         ("bytes", format!("{}..{}", event.from, event.to)),
         ("ordinal", event.ordinal.to_string()),
         ("event", format!("{}, {}", event.event_type, event.subject)),
+        ("id", event.id.clone()),
+        ("stands in", format!("{}, partition {}, offset {}", event.topic, event.partition, event.offset)),
     ];
+    lines.extend(deliveries.iter().map(|carrier| ("delivery", carrier.line())));
     for (name, value) in lines {
         output.line(format!("{name:>13}  {value}"))?;
     }
