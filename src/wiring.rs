@@ -24,7 +24,6 @@ use crate::ledger::{DeliveryIndex, LedgerIndex, Topics};
 use crate::mapping::EventSchema;
 use crate::metrics::Metrics;
 use crate::outbound::plan::RenderingPlan;
-use crate::relay::facts::RelayBoard;
 use crate::stop::Stop;
 use crate::traces::Traces;
 
@@ -41,8 +40,6 @@ pub struct Bridge {
     pub feeds: Vec<Arc<FeedPlan>>,
     /// The renderings, in the order of the configuration.
     pub renderings: Vec<Arc<RenderingPlan>>,
-    /// How relays stand.
-    pub relays: RelayBoard,
 }
 
 impl Bridge {
@@ -61,6 +58,7 @@ impl Bridge {
     /// As for [`Bridge::open`].
     pub fn open_with(settings: Settings, instruments: Instruments) -> anyhow::Result<Self> {
         let log = open_log(&settings.log)?;
+        instruments.health.set_log(log.address());
         Self::over(settings, log, instruments)
     }
 
@@ -70,12 +68,20 @@ impl Bridge {
     /// As for [`Bridge::open`].
     pub fn without_log(settings: Settings) -> anyhow::Result<Self> {
         let instruments = Instruments::new(&settings);
+        Self::without_log_with(settings, instruments)
+    }
+
+    /// The same with instruments that are looked at already.
+    ///
+    /// # Errors
+    /// As for [`Bridge::open`].
+    pub fn without_log_with(settings: Settings, instruments: Instruments) -> anyhow::Result<Self> {
         Self::over(settings, Arc::new(SqliteLog::in_memory()?), instruments)
     }
 
     fn over(settings: Settings, log: Arc<dyn EventLog>, instruments: Instruments) -> anyhow::Result<Self> {
         let feeds = compile_feeds(&settings)?;
-        instruments.declare(&settings, log.address());
+        instruments.declare(&settings);
         let Instruments { clock, metrics, health, traces } = instruments;
         let renderings = compile_renderings(&settings, &feeds)?;
         let context = Context {
@@ -93,7 +99,7 @@ impl Bridge {
             stop: Stop::new(),
             takeover_after: settings.takeover_after,
         };
-        Ok(Self { settings: Arc::new(settings), context, feeds, renderings, relays: RelayBoard::default() })
+        Ok(Self { settings: Arc::new(settings), context, feeds, renderings })
     }
 
     /// The same bridge under other settings, over the same log, ledger and clocks.
@@ -113,17 +119,21 @@ impl Bridge {
         context.topics = Arc::new(Topics::new(&settings));
         context.arrivals = Arc::new(Arrivals::new(&settings));
         context.takeover_after = settings.takeover_after;
-        Ok(Self { settings: Arc::new(settings), context, feeds, renderings, relays: RelayBoard::default() })
+        Ok(Self { settings: Arc::new(settings), context, feeds, renderings })
     }
 
     /// Says to those who watch the process that this bridge has come in the place of another.
     pub fn supersede(&self, before: &Self) {
-        let Context { clock, metrics, health, traces, log, .. } = self.context.clone();
+        let Context { clock, metrics, health, traces, .. } = self.context.clone();
         let feeds = self.plans();
         for gone in before.settings.feeds.iter().filter(|feed| !feeds.contains_key(&feed.id)) {
             health.forget_feed(&gone.id);
         }
-        Instruments { clock, metrics, health, traces }.declare(&self.settings, log.address());
+        let is_gone = |id: &str| self.renderings.iter().all(|plan| plan.id() != id);
+        for gone in before.renderings.iter().filter(|plan| is_gone(plan.id())) {
+            health.forget_rendering(gone.id());
+        }
+        Instruments { clock, metrics, health, traces }.declare(&self.settings);
     }
 
     /// Feeds by id.
@@ -212,12 +222,19 @@ impl Instruments {
         Self { clock, metrics, health, traces: None }
     }
 
-    fn declare(&self, settings: &Settings, log: &str) {
-        self.health.set_log(log);
+    fn declare(&self, settings: &Settings) {
         self.metrics.store.set_quota(settings.store.options.quota);
         for feed in &settings.feeds {
             self.health.declare_feed(&feed.id, &feed.department);
             self.metrics.store.set_feed_quota(&feed.id, feed.store_quota);
+            match &feed.relay {
+                Some(_) => self.health.update_relay(&feed.id, |_| {}),
+                None => self.health.forget_relay(&feed.id),
+            }
+        }
+        for rendering in &settings.renderings {
+            let outbox = rendering.place.display().to_string();
+            self.health.declare_rendering(&rendering.id, &rendering.department, &outbox);
         }
     }
 }

@@ -6,9 +6,10 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::time::Duration;
 
 use dropbridge::config;
-use dropbridge::metrics::Metrics;
+use dropbridge::metrics::{FeedState, Metrics};
 use regex::Regex;
 
 fn packaging(file: &str) -> PathBuf {
@@ -24,6 +25,9 @@ fn metrics() -> String {
     let metrics = Metrics::new();
     metrics.declare_feed("orders");
     metrics.feeds.set_open("orders", "held", 1);
+    metrics.relays.set("orders", FeedState::Ok, 0, 0);
+    metrics.relays.set_stuck("orders", Duration::ZERO);
+    metrics.deliveries.declare("orders.mirror");
     metrics.arrivals.set("orders", 1, 1, None);
     metrics.store.set_contents([("orders", "kept", 1, 100)].into_iter());
     metrics.text()
@@ -43,9 +47,12 @@ fn every_number_that_a_rule_names_is_one_of_the_program() {
 }
 
 #[test]
-fn every_outcome_and_state_of_a_feed_that_a_rule_names_is_one_of_the_program() {
+fn every_outcome_and_state_that_a_rule_names_is_one_of_the_program() {
     let text = metrics();
-    let selectors = Regex::new(r#"(dropbridge_(?:files_total|feed_state))\{((?:outcome|state)="[a-z_]+")\}"#).unwrap();
+    let selectors = Regex::new(
+        r#"(dropbridge_(?:files_total|feed_state|relay_state|rendering_state))\{((?:outcome|state)="[a-z_]+")\}"#,
+    )
+    .unwrap();
     let rules = rules();
     let mut count = 0;
     for found in selectors.captures_iter(&rules) {
@@ -54,7 +61,7 @@ fn every_outcome_and_state_of_a_feed_that_a_rule_names_is_one_of_the_program() {
         assert!(is_there, "no line of {name} has {label}:\n{text}");
         count += 1;
     }
-    assert!(count >= 3, "the rules select {count} labels alone");
+    assert!(count >= 6, "the rules select {count} labels alone");
 }
 
 #[test]

@@ -3,13 +3,14 @@
 
 mod support;
 
+use std::fs;
 use std::net::TcpListener;
 
 use rustix::process::Signal;
 use serde_json::Value;
 use support::http::{address, get, metrics, try_get};
 use support::private_broker::PrivateBroker;
-use support::{FeedOptions, LogKind, Running, Site, logs, order_name, orders, wait_for, wait_for_or};
+use support::{FeedOptions, LogKind, Running, Site, logs, order_name, orders, relayed, wait_for, wait_for_or};
 
 const SERVING: [&str; 3] = ["run", "--http", "127.0.0.1:0"];
 
@@ -100,12 +101,12 @@ fn an_inbox_that_is_away_shows() {
     let address = address(&bridge);
     ready(&bridge, &address);
     let state = |state: &str| metrics(&address)[&format!("dropbridge_feed_state{{feed=\"orders\",state=\"{state}\"}}")];
-    std::fs::rename(site.inbox(), site.path("share/elsewhere")).unwrap();
+    fs::rename(site.inbox(), site.path("share/elsewhere")).unwrap();
     wait_for("the feed to pause", || state("paused") == 1.0 && state("ok") == 0.0);
     let report: Value = serde_json::from_str(&get(&address, "/status").1).unwrap();
     assert!(report["feeds"][0]["reason"].as_str().unwrap().contains("orders"), "{report}");
     assert_eq!(get(&address, "/readyz").0, 200, "other feeds go on: the bridge itself is ready");
-    std::fs::rename(site.path("share/elsewhere"), site.inbox()).unwrap();
+    fs::rename(site.path("share/elsewhere"), site.inbox()).unwrap();
     wait_for("the feed to go on", || state("ok") == 1.0 && state("paused") == 0.0);
     end(bridge);
 }
@@ -157,8 +158,8 @@ fn a_port_that_is_taken_is_an_error_of_configuration() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port();
     let file = site.path("config/bridge.toml");
-    let text = std::fs::read_to_string(&file).unwrap();
-    std::fs::write(&file, format!("{text}[http]\nlisten = \"127.0.0.1:{port}\"\n")).unwrap();
+    let text = fs::read_to_string(&file).unwrap();
+    fs::write(&file, format!("{text}[http]\nlisten = \"127.0.0.1:{port}\"\n")).unwrap();
     let output = site.output(&["run"]);
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(2), "{said}");
@@ -234,8 +235,8 @@ fn status_says_how_things_stand_with_and_without_a_bridge() {
         // Beside a bridge: its port is in the configuration, so that it can be asked.
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let file = site.path("config/bridge.toml");
-        let text = std::fs::read_to_string(&file).unwrap();
-        std::fs::write(&file, format!("{text}[http]\nlisten = \"127.0.0.1:{port}\"\n")).unwrap();
+        let text = fs::read_to_string(&file).unwrap();
+        fs::write(&file, format!("{text}[http]\nlisten = \"127.0.0.1:{port}\"\n")).unwrap();
         let bridge = site.spawn(&["run"], None);
         ready(&bridge, &address(&bridge));
         site.drop_file(&order_name(3), &orders(3, 2).1);
@@ -246,9 +247,9 @@ fn status_says_how_things_stand_with_and_without_a_bridge() {
         let text = site.exits(&["status"], 1);
         assert!(text.contains("held by") && text.contains("ready, slot held"), "{log:?}: {text}");
         assert!(text.lines().all(|line| line.chars().count() <= 100 || line.starts_with("- ")), "{text}");
-        std::fs::rename(site.inbox(), site.path("share/elsewhere")).unwrap();
+        fs::rename(site.inbox(), site.path("share/elsewhere")).unwrap();
         wait_for("the paused feed to need a person", || site.exits(&["status"], 1).contains("orders: paused since"));
-        std::fs::rename(site.path("share/elsewhere"), site.inbox()).unwrap();
+        fs::rename(site.path("share/elsewhere"), site.inbox()).unwrap();
         let mut bridge = bridge;
         bridge.kill();
         let said: Value = serde_json::from_str(&site.exits(&["--json", "status"], 1)).unwrap();
@@ -293,4 +294,92 @@ fn each_file_is_told_in_one_line_with_its_stages() {
     let line = log.lines().find(|line| line.contains("published")).unwrap();
     let hash = line.split("sha256=").nth(1).unwrap().split(' ').next().unwrap();
     assert!(hash.len() == 16 && site.ledger()[1]["sha256"].as_str().unwrap().starts_with(hash), "{line}");
+}
+
+/// An interposed feed and its mirror, whose outboxes are two directories; what is in the way holds a delivery, and lets
+/// the relay wait. The bridge answers over HTTP, and `status` knows where.
+fn interposed_and_mirrored() -> Site {
+    let options = FeedOptions {
+        after: "[[rendering]]\nid = \"mirror\"\nkind = \"mirror\"\nfeed = \"orders\"\nshare = \"nas\"\n\
+                outbox = \"desk\"\ntarget_exists = \"hold\""
+            .to_owned(),
+        ..relayed::options("", "temporary = [\"*.part\"]")
+    };
+    let site = Site::uninitialised(LogKind::Embedded, &options);
+    fs::create_dir_all(relayed::outbox(&site)).unwrap();
+    fs::create_dir_all(site.path("share/desk")).unwrap();
+    site.ok(&["init", "--baseline", "take"]);
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let file = site.path("config/bridge.toml");
+    let text = fs::read_to_string(&file).unwrap();
+    fs::write(&file, format!("{text}[http]\nlisten = \"127.0.0.1:{port}\"\n")).unwrap();
+    site
+}
+
+/// Waits until a number has a value.
+fn wait_for_number(bridge: &Running, at: &str, name: &str, value: f64) {
+    let number = || metrics(at).get(&format!("dropbridge_{name}")).copied();
+    let detail = || format!("it is {:?}\n{}", number(), bridge.log());
+    wait_for_or(&format!("{name} to be {value}"), detail, || number() == Some(value));
+}
+
+fn report(at: &str) -> Value {
+    serde_json::from_str(&get(at, "/status").1).unwrap()
+}
+
+#[test]
+fn relays_and_renderings_are_seen_while_they_work_wait_and_need_a_person() {
+    let site = interposed_and_mirrored();
+    assert!(site.ok(&["status"]).contains("not running"));
+    let bridge = site.spawn(&["run"], None);
+    let at = address(&bridge);
+    let number = |name: &str, value| wait_for_number(&bridge, &at, name, value);
+    number("rendering_state{rendering=\"mirror\",state=\"ok\"}", 1.0);
+    number("held_deliveries{rendering=\"mirror\"}", 0.0);
+    site.drop_file(&order_name(1), &orders(1, 3).1);
+    number("relayed_files_total{feed=\"orders\"}", 1.0);
+    number("delivered_files_total{rendering=\"mirror\"}", 1.0);
+    number("relay_state{feed=\"orders\",state=\"ok\"}", 1.0);
+    let said = report(&at);
+    assert_eq!((&said["relays"][0]["files"], &said["renderings"][0]["delivered"]), (&1.into(), &1.into()), "{said}");
+    assert!(said["relays"][0].get("stuck_s").is_none(), "{said}");
+
+    // Somebody else's files are in both outboxes under the next name.
+    let in_the_way = [relayed::outbox(&site), site.path("share/desk")].map(|place| place.join(order_name(2)));
+    in_the_way.iter().for_each(|path| fs::write(path, "not ours").unwrap());
+    site.drop_file(&order_name(2), &orders(2, 3).1);
+    number("held_deliveries{rendering=\"mirror\"}", 1.0);
+    number("rendering_state{rendering=\"mirror\",state=\"stopped\"}", 1.0);
+    number("relay_waiting_files{feed=\"orders\"}", 1.0);
+    wait_for_or(
+        "the relay to be stuck",
+        || bridge.log(),
+        || metrics(&at)["dropbridge_relay_stuck_seconds{feed=\"orders\"}"] > 0.0,
+    );
+    let said = report(&at);
+    assert!(said["relays"][0]["blocked"].as_str().unwrap().contains("the consumer to collect"), "{said}");
+    assert_eq!(said["renderings"][0]["state"], "stopped", "{said}");
+    let text = site.exits(&["status"], 1);
+    assert!(text.contains("mirror: 1 delivery is held: `dropbridge deliveries list` says why"), "{text}");
+    assert!(text.lines().all(|line| line.chars().count() <= 100 || line.starts_with("- ")), "{text}");
+
+    in_the_way.iter().for_each(|path| fs::remove_file(path).unwrap());
+    let id = "mirror/2026-01-01/0002/1";
+    site.ok(&["deliveries", "release", id, "--as", "deliver", "--reason", "it was somebody's mistake"]);
+    number("delivered_files_total{rendering=\"mirror\"}", 2.0);
+    number("rendering_state{rendering=\"mirror\",state=\"ok\"}", 1.0);
+    number("held_deliveries{rendering=\"mirror\"}", 0.0);
+    number("relayed_files_total{feed=\"orders\"}", 2.0);
+    number("relay_stuck_seconds{feed=\"orders\"}", 0.0);
+    site.ok(&["status"]);
+
+    // A person may hold all of it: that shows, and is nobody's trouble.
+    site.ok(&["deliveries", "hold", "mirror", "--reason", "the desk moves house"]);
+    number("rendering_state{rendering=\"mirror\",state=\"paused\"}", 1.0);
+    assert!(site.exits(&["status"], 1).contains("mirror: held by a person: the desk moves house"));
+    drop(bridge);
+    let said: Value = serde_json::from_str(&site.exits(&["--json", "status"], 1)).unwrap();
+    let (relay, rendering) = (&said["relays"][0], &said["renderings"][0]);
+    assert_eq!((&relay["files"], &rendering["delivered"]), (&2.into(), &2.into()), "{said}");
+    assert_eq!(rendering["last"]["file"], order_name(2), "{said}");
 }

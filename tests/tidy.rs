@@ -39,7 +39,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         "wiring",
         &[
             "capture", "clock", "config", "domain", "health", "inbound", "ledger", "mapping", "metrics", "outbound",
-            "relay", "stop", "traces",
+            "stop", "traces",
         ],
     ),
     ("runner", &["capture", "config", "health", "inbound", "ledger", "metrics", "outbound", "relay", "stop", "wiring"]),

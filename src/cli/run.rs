@@ -76,7 +76,7 @@ async fn listen(
 fn open(settings: &Settings, instruments: &Instruments, arguments: &RunArguments) -> anyhow::Result<Arc<Bridge>> {
     let mut backoff = Backoff::default();
     // A broker may take its time to answer, or be away: files are passed on all the same.
-    let relays = if arguments.until_idle || arguments.standby { None } else { relays_alone(settings)? };
+    let relays = if arguments.until_idle || arguments.standby { None } else { relays_alone(settings, instruments)? };
     loop {
         match Bridge::open_with(settings.clone(), instruments.clone()) {
             Err(error) if !arguments.until_idle && is_transient(&error) => {
@@ -94,12 +94,13 @@ fn open(settings: &Settings, instruments: &Instruments, arguments: &RunArguments
 }
 
 /// The relays without the event log; `None` where there is no interposed feed, or the log is a file.
-fn relays_alone(settings: &Settings) -> anyhow::Result<Option<Relays>> {
+fn relays_alone(settings: &Settings, instruments: &Instruments) -> anyhow::Result<Option<Relays>> {
     let is_remote = matches!(settings.log, LogSettings::Kafka { .. });
     if !is_remote || settings.feeds.iter().all(|feed| feed.relay.is_none()) {
         return Ok(None);
     }
-    Ok(Some(Relays::start(&Arc::new(Bridge::without_log(settings.clone())?), false)?))
+    let bridge = Bridge::without_log_with(settings.clone(), instruments.clone())?;
+    Ok(Some(Relays::start(&Arc::new(bridge), false)?))
 }
 
 fn is_transient(error: &anyhow::Error) -> bool {

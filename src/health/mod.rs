@@ -3,6 +3,8 @@
 //!
 //! What can also be a number is told to the [`Metrics`] in the same breath, so that both say the same.
 
+mod relays;
+mod renderings;
 mod report;
 
 use std::collections::BTreeMap;
@@ -17,6 +19,8 @@ use crate::domain::Moment;
 use crate::ledger::census::{Census, FeedCensus};
 use crate::metrics::{FeedState, Metrics};
 
+pub use relays::RelayFacts;
+pub use renderings::RenderingFacts;
 pub use report::{FeedReport, LogReport, Report, SlotReport, Waiting};
 
 /// How long the publisher may be at one thing before it counts as stuck: longer than any answer of the log is waited for.
@@ -72,6 +76,8 @@ struct State {
     log_answered: Option<Duration>,
     log_error: Option<String>,
     feeds: BTreeMap<String, Feed>,
+    relays: BTreeMap<String, relays::Relay>,
+    renderings: BTreeMap<String, RenderingFacts>,
     threads: BTreeMap<String, Thread>,
     budget: Option<(Weak<Semaphore>, usize)>,
 }
@@ -119,6 +125,8 @@ impl Health {
             log_answered: None,
             log_error: None,
             feeds: BTreeMap::new(),
+            relays: BTreeMap::new(),
+            renderings: BTreeMap::new(),
             threads: BTreeMap::new(),
             budget: None,
         };
@@ -168,6 +176,7 @@ impl Health {
     pub fn forget_feed(&self, feed: &str) {
         self.metrics.feeds.forget(feed);
         self.state().feeds.remove(feed);
+        self.forget_relay(feed);
     }
 
     /// A feed is looked after, paused, or stopped; `reason` says why it is not looked after.
@@ -268,6 +277,10 @@ impl Health {
         for (feed, known) in &state.feeds {
             let age = known.files.oldest.map_or(Duration::ZERO, |seen| now.saturating_sub(seen));
             self.metrics.feeds.set_oldest(feed, age);
+        }
+        for (feed, relay) in &state.relays {
+            let stuck = relay.facts(now).stuck_s.map_or(Duration::ZERO, Duration::from_secs_f64);
+            self.metrics.relays.set_stuck(feed, stuck);
         }
         let since = |then: Option<Duration>| now.saturating_sub(then.unwrap_or_default());
         self.metrics.slot.set_heartbeat_age(since(state.heartbeat));

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Health, MOST_NAMED};
+use super::{Health, MOST_NAMED, RelayFacts, RenderingFacts};
 use crate::arrivals::Standing;
 use crate::domain::Moment;
 use crate::ledger::census::FeedCensus;
@@ -31,6 +31,12 @@ pub struct Report {
     pub stuck: Vec<String>,
     /// Its feeds, by id.
     pub feeds: Vec<FeedReport>,
+    /// The relays of interposed feeds, by feed.
+    #[serde(default)]
+    pub relays: Vec<RelayFacts>,
+    /// Its renderings, by id.
+    #[serde(default)]
+    pub renderings: Vec<RenderingFacts>,
 }
 
 /// The slot of a running process.
@@ -149,6 +155,15 @@ impl Health {
             unready,
             stuck,
             feeds: feeds.collect(),
+            relays: state.relays.values().map(|relay| named(relay.facts(now))).collect(),
+            renderings: state.renderings.values().cloned().collect(),
         }
     }
+}
+
+/// What is said of a relay with many files that wait: the first of them.
+fn named(mut facts: RelayFacts) -> RelayFacts {
+    facts.waiting.truncate(MOST_NAMED);
+    facts.held.truncate(MOST_NAMED);
+    facts
 }

@@ -36,12 +36,13 @@ impl FeedState {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct OfState {
+pub(super) struct OfState {
     feed: String,
     state: String,
 }
 
-fn of_state(feed: &str, state: &str) -> OfState {
+/// The labels of a feed in a state.
+pub(super) fn of_state(feed: &str, state: &str) -> OfState {
     OfState { feed: feed.to_owned(), state: state.to_owned() }
 }
 

@@ -8,10 +8,12 @@
 //! decision.
 
 mod arrivals;
+mod deliveries;
 mod feeds;
 mod files;
 mod log;
 mod process;
+mod relays;
 mod slot;
 mod store;
 
@@ -27,10 +29,12 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
 pub use arrivals::ArrivalMetrics;
+pub use deliveries::DeliveryMetrics;
 pub use feeds::{FeedMetrics, FeedState};
 pub use files::{FileMetrics, Outcome, Scope};
 pub use log::LogMetrics;
 pub use process::ProcessMetrics;
+pub use relays::RelayMetrics;
 pub use slot::SlotMetrics;
 pub use store::StoreMetrics;
 
@@ -47,6 +51,10 @@ pub struct Metrics {
     pub feeds: FeedMetrics,
     /// Files that are expected.
     pub arrivals: ArrivalMetrics,
+    /// Files that are passed on to an outbox.
+    pub relays: RelayMetrics,
+    /// Files that are rendered and delivered.
+    pub deliveries: DeliveryMetrics,
     /// Transactions, errors and ends of the log.
     pub log: LogMetrics,
     /// The slot.
@@ -65,11 +73,13 @@ impl Metrics {
         let files = FileMetrics::register(&mut registry);
         let feeds = FeedMetrics::register(&mut registry);
         let arrivals = ArrivalMetrics::register(&mut registry);
+        let relays = RelayMetrics::register(&mut registry);
+        let deliveries = DeliveryMetrics::register(&mut registry);
         let log = LogMetrics::register(&mut registry);
         let slot = SlotMetrics::register(&mut registry);
         let store = StoreMetrics::register(&mut registry);
         let process = ProcessMetrics::register(&mut registry);
-        Arc::new(Self { registry, files, feeds, arrivals, log, slot, store, process })
+        Arc::new(Self { registry, files, feeds, arrivals, relays, deliveries, log, slot, store, process })
     }
 
     /// A feed is there, with everything at zero: a rate can be told of its first file already.

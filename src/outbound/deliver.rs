@@ -39,9 +39,9 @@ pub enum Progress {
     Passed,
     /// There is nothing to deliver.
     Idle,
-    /// It goes on by itself when this is over.
+    /// It goes on when this is over: by itself, or when the person lets it who holds the rendering.
     Waiting(String),
-    /// It goes on when a person says so.
+    /// A delivery needs a person; those behind it wait.
     Held(String),
 }
 
@@ -96,7 +96,7 @@ impl Deliverer {
     pub fn step(&mut self) -> Result<Progress> {
         let position = self.position()?;
         if let Some(reason) = &position.held {
-            return Ok(Progress::Held(format!("held by a person: {reason}")));
+            return Ok(Progress::Waiting(format!("held by a person: {reason}")));
         }
         let open: Vec<Delivery> = self.context.deliveries().open(self.plan.id()).into_iter().cloned().collect();
         for delivery in open {

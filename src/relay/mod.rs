@@ -26,11 +26,9 @@
 //!   the intent;
 //! - [`worker`]: the pass over all, and delivery; [`tidy`]: what becomes of the file in the inbox;
 //! - [`begin`]: the first start; [`decision`]: what a person decided; [`release`]: and what comes of it;
-//! - [`facts`]: how a relay stands.
 
 pub mod begin;
 pub mod decision;
-pub mod facts;
 mod follow;
 pub mod journal;
 mod release;

@@ -10,7 +10,6 @@ use dropbridge_port::{
     Clearing, EntryPath, ErrorKind, Outbox, OutboxIdentity, PortError, Publication, Result, Share, StagedName, Standing,
 };
 
-use super::facts::RelayBoard;
 use super::follow::{Follower, Sight};
 use super::journal::Journal;
 use super::state::{Hold, Intent, Part, Record};
@@ -38,7 +37,6 @@ pub struct Relay {
     pub(super) settings: RelaySettings,
     pub(super) places: Places,
     pub(super) context: Context,
-    board: RelayBoard,
     pub(super) journal: Journal,
     pub(super) follower: Follower,
     /// Counts the temporary names of this epoch.
@@ -58,6 +56,8 @@ pub struct Pass {
     pub settling: usize,
     /// Entries that wait for something, and for what.
     pub waiting: Vec<(String, String)>,
+    /// What the first of those waits for that let others wait.
+    pub blocked: Option<String>,
     /// When the first quiet time is over.
     pub due: Option<Duration>,
 }
@@ -79,17 +79,11 @@ impl Relay {
     ///
     /// # Errors
     /// `NotFound` where there is no journal, `Transient` while another process has it, `Corrupt`.
-    pub fn open(
-        plan: Arc<FeedPlan>,
-        settings: RelaySettings,
-        places: Places,
-        context: Context,
-        board: RelayBoard,
-    ) -> Result<Self> {
+    pub fn open(plan: Arc<FeedPlan>, settings: RelaySettings, places: Places, context: Context) -> Result<Self> {
         let journal = Journal::open(&places.journals, plan.id())?;
         let follower = Follower::new(Arc::clone(&plan));
         let (is_cleared, said) = (false, BTreeSet::new());
-        Ok(Self { plan, settings, places, context, board, journal, follower, numbers: 0, is_cleared, said })
+        Ok(Self { plan, settings, places, context, journal, follower, numbers: 0, is_cleared, said })
     }
 
     /// One pass: finish what is open, then relay what has settled, in order.
@@ -122,10 +116,11 @@ impl Relay {
 
     fn report(&self, pass: &Pass) {
         let state = self.journal.state();
-        self.board.update(self.plan.id(), |facts| {
+        self.context.health.update_relay(self.plan.id(), |facts| {
             facts.outbox = self.places.outbox.address().to_owned();
             (facts.files, facts.bytes) = (state.totals.files, state.totals.bytes);
             facts.waiting.clone_from(&pass.waiting);
+            facts.blocked.clone_from(&pass.blocked);
             facts.held = state.held.values().map(|hold| (hold.entry.path.clone(), hold.reason.clone())).collect();
             if pass.relayed > 0 {
                 facts.last_at = Some(self.context.clock.now());
@@ -232,6 +227,7 @@ impl Relay {
                 }
             }
         }
+        pass.blocked = blocked;
         Ok(())
     }
 
@@ -284,6 +280,7 @@ impl Relay {
             }
         }
         self.journal.append(vec![Record::Receipt { delivery: intent.delivery }])?;
+        self.context.metrics.relays.count(self.plan.id());
         tracing::info!(
             feed = self.plan.id(), path = %path, outbox = self.places.outbox.address(), bytes = file.entry.size,
             sha256 = %file.sha256, delivery = intent.delivery, "relayed"

@@ -23,10 +23,9 @@ use std::time::Duration;
 use dropbridge_port::{ErrorKind, PortError};
 use serde::Serialize;
 
-use crate::health::SlotStanding;
+use crate::health::{RelayFacts, SlotStanding};
 use crate::inbound::tally::Tally;
 use crate::ledger::index::CACHE_OPERATION;
-use crate::relay::facts::RelayFacts;
 use crate::stop::{Backoff, Stop};
 use crate::wiring::Bridge;
 

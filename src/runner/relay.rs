@@ -9,8 +9,8 @@ use dropbridge_port::{ErrorKind, ListRequest, PortError, Result, Wake, Watch};
 
 use super::RunOptions;
 use super::feed::{LOOK_UP, Trouble, is_survivable};
+use crate::health::RelayFacts;
 use crate::inbound::plan::FeedPlan;
-use crate::relay::facts::RelayFacts;
 use crate::relay::worker::{Pass, Places, Relay};
 use crate::relay::{self};
 use crate::stop::Stop;
@@ -59,7 +59,7 @@ impl Relays {
     #[must_use]
     pub fn wait(mut self) -> Vec<RelayFacts> {
         self.join();
-        self.bridge.relays.all()
+        self.bridge.context.health.relays()
     }
 
     /// Ends them, and answers how they stand.
@@ -98,25 +98,34 @@ impl Worker {
         self.round.is_raised() || self.bridge.context.stop.is_raised()
     }
 
+    fn tell(&self, change: impl FnOnce(&mut RelayFacts)) {
+        self.bridge.context.health.update_relay(self.plan.id(), change);
+    }
+
     fn run(self) {
         let mut trouble = Trouble::default();
         let mut relay = None;
         let mut watch = None;
         let name = format!("relay of {}", self.plan.id());
+        self.tell(|facts| facts.has_ended = false);
         while !self.ending() {
             match self.attend(&mut relay) {
                 Ok(pass) => {
                     trouble.over(&name);
-                    self.bridge.relays.update(self.plan.id(), |facts| facts.trouble = None);
+                    self.tell(|facts| facts.trouble = None);
                     if self.until_idle && pass.settling == 0 {
                         return;
                     }
                     self.wait(&mut watch, &pass);
                 }
                 Err(error) => {
-                    self.bridge.relays.update(self.plan.id(), |facts| facts.trouble = Some(error.to_string()));
                     let pause = trouble.met(&name, &error);
-                    if self.until_idle || !is_survivable(&error) {
+                    let has_ended = self.until_idle || !is_survivable(&error);
+                    self.tell(|facts| {
+                        facts.trouble = Some(error.to_string());
+                        facts.has_ended = has_ended;
+                    });
+                    if has_ended {
                         return;
                     }
                     watch = None;
@@ -147,8 +156,7 @@ impl Worker {
             clearing: self.bridge.clearing(&self.plan.settings).map_err(wrong)?,
             journals: relay::directory(&self.bridge.settings.state),
         };
-        let (context, board) = (self.bridge.context.clone(), self.bridge.relays.clone());
-        Relay::open(Arc::clone(&self.plan), settings, places, context, board)
+        Relay::open(Arc::clone(&self.plan), settings, places, self.bridge.context.clone())
     }
 
     /// Waits for a change of the inbox, the end of a quiet time, or the next poll.

@@ -9,6 +9,8 @@ use serde::Serialize;
 
 use crate::capture::Store;
 use crate::ledger::control::{DeliveryAction, Request, RequestAction};
+use crate::ledger::delivery::{Delivery, DeliveryState};
+use crate::metrics::FeedState;
 use crate::outbound::deliver::{Deliverer, Progress};
 use crate::outbound::journal::Journal;
 use crate::outbound::plan::RenderingPlan;
@@ -80,6 +82,7 @@ impl Worker {
             && !self.ending()
         {
             tracing::error!(rendering = self.plan.id(), "no more deliveries: {error:#}");
+            self.tell(FeedState::Stopped, Some(&format!("{error:#}")));
             report.error = Some(format!("{error:#}"));
         }
         report
@@ -105,25 +108,33 @@ impl Worker {
                     report.delivered += 1;
                     report.waiting = None;
                     trouble.over(self.plan.id());
+                    self.bridge.context.health.delivered(self.plan.id());
+                    self.tell(FeedState::Ok, None);
                 }
                 Ok(Progress::Passed) => {}
                 Ok(Progress::Idle) => {
                     report.waiting = None;
                     trouble.over(self.plan.id());
+                    self.tell(FeedState::Ok, None);
                     if drained && deliverer.is_at_end() {
                         return Ok(());
                     }
                 }
-                Ok(Progress::Waiting(what) | Progress::Held(what)) => {
-                    trouble.say(self.plan.id(), &what);
-                    report.waiting = Some(what);
+                Ok(Progress::Waiting(what)) => {
+                    self.waits(FeedState::Paused, what, &mut trouble, report);
                     if drained {
                         return Ok(());
                     }
-                    let _raised = self.round.wait(LOOK);
+                }
+                Ok(Progress::Held(what)) => {
+                    self.waits(FeedState::Stopped, what, &mut trouble, report);
+                    if drained {
+                        return Ok(());
+                    }
                 }
                 Err(error) if ends(error.kind) => return Err(error.into()),
                 Err(error) => {
+                    self.tell(FeedState::Paused, Some(&error.to_string()));
                     trouble.say(self.plan.id(), &error.to_string());
                     report.waiting = Some(error.to_string());
                     // An error that may pass is given a few tries before it is called the outcome.
@@ -135,6 +146,27 @@ impl Worker {
             }
         }
         Ok(())
+    }
+
+    /// Says what it waits for, and waits a while.
+    fn waits(&self, state: FeedState, what: String, trouble: &mut Trouble, report: &mut RenderingReport) {
+        self.tell(state, Some(&what));
+        trouble.say(self.plan.id(), &what);
+        report.waiting = Some(what);
+        if !self.drained.is_raised() {
+            let _raised = self.round.wait(LOOK);
+        }
+    }
+
+    /// Says how it stands to those who watch the process.
+    fn tell(&self, state: FeedState, reason: Option<&str>) {
+        let context = &self.bridge.context;
+        context.health.set_rendering(self.plan.id(), state, reason);
+        let deliveries = context.deliveries();
+        let is_held = |delivery: &&&Delivery| matches!(delivery.state, DeliveryState::Held { .. });
+        let held = deliveries.open(self.plan.id()).iter().filter(is_held).count();
+        drop(deliveries);
+        context.health.set_held_deliveries(self.plan.id(), held);
     }
 
     fn serve(&self, deliverer: &mut Deliverer) -> Result<()> {

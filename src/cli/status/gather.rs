@@ -9,6 +9,7 @@ use anyhow::anyhow;
 use serde::Serialize;
 
 use super::judge;
+use super::outgoing::{self, Relay, Rendering};
 use crate::arrivals::Standing;
 use crate::capture::Store;
 use crate::config::Settings;
@@ -33,6 +34,8 @@ pub(super) struct Status {
     pub(super) requests: usize,
     pub(super) live: Live,
     pub(super) feeds: Vec<Feed>,
+    pub(super) relays: Vec<Relay>,
+    pub(super) renderings: Vec<Rendering>,
     /// What needs a person.
     pub(super) findings: Vec<String>,
 }
@@ -82,6 +85,16 @@ pub(super) enum Live {
     Answered { address: SocketAddr, report: Box<Report> },
 }
 
+impl Live {
+    /// What the running bridge says.
+    pub(super) fn report(&self) -> Option<&Report> {
+        match self {
+            Self::Answered { report, .. } => Some(report),
+            Self::NotAsked | Self::Silent(_) => None,
+        }
+    }
+}
+
 /// One feed.
 #[derive(Debug, Serialize)]
 pub(super) struct Feed {
@@ -128,6 +141,8 @@ pub(super) fn gather(bridge: &Bridge, live: Live) -> anyhow::Result<Status> {
         store: store_use(bridge)?,
         requests: control.requests.len(),
         feeds: feeds(bridge, &control, &live, now)?,
+        relays: outgoing::relays(bridge, &live)?,
+        renderings: outgoing::renderings(bridge, &live)?,
         live,
         findings: Vec::new(),
     };
@@ -165,9 +180,8 @@ fn store_use(bridge: &Bridge) -> anyhow::Result<Option<StoreUse>> {
 
 fn feeds(bridge: &Bridge, control: &ControlState, live: &Live, now: Moment) -> anyhow::Result<Vec<Feed>> {
     let mut standings = bridge.context.arrivals.standings(&control.arrivals, now);
-    let report = if let Live::Answered { report, .. } = live { Some(&**report) } else { None };
     // The holder has counted already; otherwise the ledger is read, which takes its time.
-    let holder = report.filter(|report| report.slot.state == "held");
+    let holder = live.report().filter(|report| report.slot.state == "held");
     let census = if holder.is_some() { Census::default() } else { census(bridge, control)? };
     let feed = |plan: &Arc<FeedPlan>| {
         let of_report = holder.and_then(|report| report.feeds.iter().find(|feed| feed.feed == plan.id()));

@@ -2,6 +2,7 @@
 
 mod gather;
 mod judge;
+mod outgoing;
 mod show;
 
 use std::io::{IsTerminal, Write};

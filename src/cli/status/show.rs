@@ -1,6 +1,7 @@
-//! How it is shown: a few lines, two tables, and what needs a person.
+//! How it is shown: a few lines, tables of what comes in and of what goes out, and what needs a person.
 
 use super::gather::{Feed, Live, SlotState, Status};
+use super::outgoing::{Relay, Rendering};
 use crate::arrivals::Standing;
 use crate::cli::Output;
 use crate::cli::output::{counted, size};
@@ -24,6 +25,16 @@ pub(super) fn show(status: &Status, output: Output) -> anyhow::Result<()> {
     let header =
         ["feed", "published", "exact", "exceptions", "replay", "unproven", "quarantined", "held", "lost", "baseline"];
     output.table(&header, rows)?;
+    if !status.relays.is_empty() {
+        output.line("")?;
+        let rows = status.relays.iter().map(|one| relay(status, one)).collect();
+        output.table(&["relay of", "state", "outbox", "relayed", "waiting", "held"], rows)?;
+    }
+    if !status.renderings.is_empty() {
+        output.line("")?;
+        let rows = status.renderings.iter().map(|one| rendering(status, one)).collect();
+        output.table(&["rendering", "state", "delivered", "held", "last file", "when"], rows)?;
+    }
     if !status.findings.is_empty() {
         output.line("\nneeds a person:")?;
         for finding in &status.findings {
@@ -77,12 +88,43 @@ fn state(status: &Status, feed: &Feed) -> String {
     if !feed.has_baseline {
         return "no baseline".to_owned();
     }
-    match (&feed.live, status.slot.state) {
-        (Some(live), _) => live.state.clone(),
-        (None, SlotState::Held) => "running".to_owned(),
-        (None, SlotState::Silent) => "silent".to_owned(),
-        (None, SlotState::Never | SlotState::Free) => "not running".to_owned(),
-    }
+    state_of(status, feed.live.as_ref().map(|live| live.state.as_str()))
+}
+
+/// What the running bridge says, or what the slot says of whether one runs.
+fn state_of(status: &Status, live: Option<&str>) -> String {
+    let state = match (live, status.slot.state) {
+        (Some(live), _) => live,
+        (None, SlotState::Held) => "running",
+        (None, SlotState::Silent) => "silent",
+        (None, SlotState::Never | SlotState::Free) => "not running",
+    };
+    state.to_owned()
+}
+
+fn relay(status: &Status, relay: &Relay) -> Vec<String> {
+    let live = relay.live.as_ref();
+    vec![
+        relay.feed.clone(),
+        state_of(status, live.map(|live| live.state().as_str())),
+        relay.outbox.clone(),
+        relay.files.to_string(),
+        live.map_or(relay.open, |live| live.waiting.len()).to_string(),
+        relay.held.to_string(),
+    ]
+}
+
+fn rendering(status: &Status, rendering: &Rendering) -> Vec<String> {
+    let dash = || "-".to_owned();
+    let last = rendering.last.as_ref();
+    vec![
+        rendering.rendering.clone(),
+        state_of(status, rendering.live.as_ref().map(|live| live.state.as_str())),
+        rendering.delivered.to_string(),
+        rendering.held.to_string(),
+        last.map_or_else(dash, |last| last.file.clone()),
+        last.map_or_else(dash, |last| last.at.local()),
+    ]
 }
 
 fn standing(status: &Status, feed: &Feed) -> Vec<String> {
