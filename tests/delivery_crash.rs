@@ -7,6 +7,7 @@ mod support;
 use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::process::ExitStatusExt;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -14,7 +15,9 @@ use dropbridge_port::failpoint::Failpoint::{self, *};
 use rustix::process::Signal;
 use serde_json::Value;
 use support::desk::{Consumer, Manner};
-use support::{FeedOptions, LogKind, Random, Site, kafka_brokers, order_name, orders, wait_for};
+use support::lanes::{shares, side_by_side};
+use support::private_broker::PrivateBroker;
+use support::{FeedOptions, LogKind, Random, Site, kafka_brokers, order_name, orders, relayed, wait_for};
 
 const SIGKILL: i32 = 9;
 
@@ -36,6 +39,17 @@ const PASSES: [(Failpoint, u32); 14] = [
     (OutboxForgotten, 3),
 ];
 
+/// What happens on the way of a file.
+#[derive(Clone, Debug)]
+enum Scenario {
+    /// The bridge is killed there.
+    Kill(String),
+    /// It is killed around the commits of an intent and of a receipt.
+    KillAtCommits,
+    /// The step fails once.
+    Fail(String),
+}
+
 /// A bridge with a mirror, its consumer, and the account of both.
 struct Stage {
     /// Before the site, so that it ends before its directory is gone.
@@ -44,16 +58,32 @@ struct Stage {
     dropped: Vec<(String, Vec<u8>)>,
 }
 
+/// A mirror of the feed, with checksum and marker.
+fn mirrored(feed: FeedOptions) -> FeedOptions {
+    let after = "[[rendering]]\nid = \"mirror\"\nkind = \"mirror\"\nfeed = \"orders\"\nshare = \"nas\"\n\
+                 outbox = \"desk\"\nmarker = \"{name}.done\"\nchecksum = \"{name}.sha256\"";
+    FeedOptions { after: after.to_owned(), takeover_after_ms: 600_000, ..feed }
+}
+
 impl Stage {
     fn new(log: LogKind, manner: Manner) -> Self {
-        let after = "[[rendering]]\nid = \"mirror\"\nkind = \"mirror\"\nfeed = \"orders\"\nshare = \"nas\"\n\
-                     outbox = \"desk\"\nmarker = \"{name}.done\"\nchecksum = \"{name}.sha256\"";
-        let options = FeedOptions { after: after.to_owned(), takeover_after_ms: 600_000, ..FeedOptions::default() };
-        let site = Site::uninitialised(log, &options);
+        Self::on(Site::uninitialised(log, &mirrored(FeedOptions::default())), manner)
+    }
+
+    /// On a site that is not initialised yet.
+    fn on(site: Site, manner: Manner) -> Self {
         fs::create_dir_all(site.path("share/desk")).unwrap();
         site.ok(&["init", "--baseline", "take"]);
         let consumer = Consumer::start(site.path("share/desk"), manner);
         Self { consumer, site, dropped: Vec::new() }
+    }
+
+    fn play(&mut self, scenario: &Scenario) {
+        match scenario {
+            Scenario::Kill(failpoint) => self.kill_at(failpoint),
+            Scenario::KillAtCommits => self.kill_at_commits(),
+            Scenario::Fail(failpoint) => self.fail_at(failpoint),
+        }
     }
 
     fn drop_file(&mut self) {
@@ -127,18 +157,17 @@ fn play(log: LogKind, manner: Manner) {
     if log == LogKind::Kafka && kafka_brokers("kills of deliveries on Kafka").is_none() {
         return;
     }
-    let mut stage = Stage::new(log, manner);
+    let mut scenarios = vec![Scenario::KillAtCommits];
     for (point, passes) in PASSES {
-        for hit in 1..=passes {
-            stage.kill_at(&format!("{}:{hit}=kill", point.name()));
+        scenarios.extend((1..=passes).map(|hit| Scenario::Kill(format!("{}:{hit}=kill", point.name()))));
+        if manner == Manner::Deletes {
+            scenarios.push(Scenario::Fail(format!("{}:{passes}=error", point.name())));
         }
     }
-    stage.kill_at_commits();
-    if manner == Manner::Deletes {
-        for (point, passes) in PASSES {
-            stage.fail_at(&format!("{}:{passes}=error", point.name()));
-        }
-    }
+    side_by_side(shares(&scenarios), |share| {
+        let mut stage = Stage::new(log, manner);
+        share.iter().for_each(|scenario| stage.play(scenario));
+    });
 }
 
 #[test]
@@ -184,63 +213,124 @@ fn every_point_of_a_delivery_is_played() {
 /// journals nothing.
 #[test]
 fn a_stopped_predecessor_delivers_nothing_when_it_wakes_up() {
-    for log in support::logs() {
+    let points = ["outbox_witnessed:3", "intent_sent", "intent_answered", "outbox_renamed", "outbox_published:3"];
+    let logs = support::logs();
+    let scenarios: Vec<_> = logs.iter().flat_map(|log| points.map(|point| (*log, point))).collect();
+    side_by_side(scenarios, |(log, point)| {
         let mut stage = Stage::new(log, Manner::Deletes);
-        let points = ["outbox_witnessed:3", "intent_sent", "intent_answered", "outbox_renamed", "outbox_published:3"];
-        for point in points {
-            stage.drop_file();
-            let mut predecessor = stage.site.spawn(&["run"], Some(&format!("{point}=stop")));
-            predecessor.wait_until_stopped();
-            stage.site.run_until_idle(0);
-            stage.check(&format!("{log:?}: while one is stopped at {point}"));
-            predecessor.signal(Signal::CONT);
-            wait_for("the predecessor to see that it is fenced", || {
-                predecessor.log().contains("gave the slot up") || predecessor.log().contains("no more deliveries")
-            });
-            stage.check(&format!("{log:?}: after one has woken up at {point}"));
-            predecessor.kill();
-            stage.site.run_until_idle(0);
-            stage.check(&format!("{log:?}: at the next start after {point}"));
-        }
-    }
+        stage.drop_file();
+        let mut predecessor = stage.site.spawn(&["run"], Some(&format!("{point}=stop")));
+        predecessor.wait_until_stopped();
+        stage.site.run_until_idle(0);
+        stage.check(&format!("{log:?}: while one is stopped at {point}"));
+        predecessor.signal(Signal::CONT);
+        wait_for("the predecessor to see that it is fenced", || {
+            predecessor.log().contains("gave the slot up") || predecessor.log().contains("no more deliveries")
+        });
+        stage.check(&format!("{log:?}: after one has woken up at {point}"));
+        predecessor.kill();
+        stage.site.run_until_idle(0);
+        stage.check(&format!("{log:?}: at the next start after {point}"));
+    });
+}
+
+const MANNERS: [Manner; 3] = [Manner::Deletes, Manner::Leaves, Manner::Renames];
+
+#[test]
+fn a_hundred_and_twenty_kills_at_random_moments_on_the_embedded_log() {
+    side_by_side(MANNERS, |manner| kill_at_random(Stage::new(LogKind::Embedded, manner), manner, 40));
 }
 
 #[test]
-fn two_hundred_kills_at_random_moments_on_the_embedded_log() {
-    kill_at_random(LogKind::Embedded, 200, Duration::from_millis(400));
-}
-
-#[test]
-fn a_hundred_kills_at_random_moments_on_kafka() {
+fn sixty_kills_at_random_moments_on_kafka() {
     if kafka_brokers("random kills of deliveries on Kafka").is_some() {
-        kill_at_random(LogKind::Kafka, 100, Duration::from_millis(2000));
+        side_by_side(MANNERS, |manner| kill_at_random(Stage::new(LogKind::Kafka, manner), manner, 20));
     }
 }
 
-/// Starts the bridge and kills it after a random time up to `longest`, while files come in.
-fn kill_at_random(log: LogKind, kills: u32, longest: Duration) {
-    let mut random = Random::new(&format!("{kills} kills of deliveries on {log:?}"));
-    let mut stage = Stage::new(log, Manner::Deletes);
+/// Kills the bridge again and again, at moments within the time that it takes to deliver, while files come in.
+fn kill_at_random(mut stage: Stage, manner: Manner, kills: u32) {
+    let mut random = Random::new(&format!("{kills} kills of deliveries on {:?}, {manner:?}", stage.site.log));
+    stage.drop_file();
+    let begun = Instant::now();
+    stage.site.run_until_idle(0);
+    let longest = begun.elapsed().mul_f64(1.5);
     let mut between = 0;
     for _ in 0..kills {
         (0..random.below(4)).for_each(|_| stage.drop_file());
         let before = stage.consumer.taken().len();
-        let mut bridge = stage.site.spawn(&["run"], None);
-        let until = Instant::now() + Duration::from_micros(random.below(longest.as_micros() as u64));
-        while let Some(left) = until.checked_duration_since(Instant::now()) {
-            thread::park_timeout(left);
-        }
-        assert!(bridge.child.try_wait().unwrap().is_none(), "it ended by itself: {}", bridge.log());
-        bridge.kill();
-        fs::remove_file(&bridge.log).unwrap();
+        kill_within(&stage.site, longest, &mut random);
         between += usize::from(stage.consumer.taken().len() > before);
     }
     stage.drop_file();
     stage.site.run_until_idle(0);
     stage.check("after random kills");
+    let (log, files) = (stage.site.log, stage.dropped.len());
     eprintln!(
-        "{log:?}: {kills} kills, {} files, deliveries in {between} of the runs that were killed",
-        stage.dropped.len()
+        "{log:?}, {manner:?}: {kills} kills, {files} files, deliveries in {between} of the runs that were killed"
     );
     assert!(between > kills as usize / 20, "the kills came before anything was delivered: {between}");
+}
+
+/// Starts the bridge and kills it after a random time.
+fn kill_within(site: &Site, longest: Duration, random: &mut Random) {
+    let mut bridge = site.spawn(&["run"], None);
+    let until = Instant::now() + Duration::from_micros(random.below(longest.as_micros() as u64));
+    while let Some(left) = until.checked_duration_since(Instant::now()) {
+        thread::park_timeout(left);
+    }
+    assert!(bridge.child.try_wait().unwrap().is_none(), "it ended by itself: {}", bridge.log());
+    bridge.kill();
+    fs::remove_file(&bridge.log).unwrap();
+}
+
+const RESTARTS: u32 = 3;
+
+/// Whatever becomes of the one who restarts the broker, nobody waits for it any longer.
+struct Over<'r>(&'r AtomicU32);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.store(RESTARTS, Ordering::SeqCst);
+    }
+}
+
+/// The broker is killed and started again, and so are bridges that relay and deliver, each whenever it happens.
+#[test]
+fn kills_of_the_broker_and_of_bridges_at_random_moments() {
+    let Some(broker) = PrivateBroker::start("reverse-kills") else { return };
+    let restarts = AtomicU32::new(0);
+    thread::scope(|scope| {
+        for (manner, habit) in MANNERS.into_iter().zip(relayed::HABITS) {
+            let (broker, restarts) = (&broker, &restarts);
+            scope.spawn(move || {
+                let site = broker.uninitialised_site(&mirrored(relayed::options("", "temporary = [\"*.part\"]")));
+                fs::create_dir_all(relayed::outbox(&site)).unwrap();
+                let mut stage = Stage::on(site, manner);
+                let passed_on = relayed::Consumer::start(relayed::outbox(&stage.site), habit, &[]);
+                let mut random = Random::new(&format!("kills of the broker, {manner:?}"));
+                let mut kills = 0;
+                while kills < 10 || restarts.load(Ordering::SeqCst) < RESTARTS {
+                    (0..random.below(3)).for_each(|_| stage.drop_file());
+                    kill_within(&stage.site, Duration::from_secs(3), &mut random);
+                    kills += 1;
+                }
+                stage.drop_file();
+                stage.site.run_until_idle(0);
+                stage.check("after kills of the broker");
+                let mut passed_on = passed_on.end();
+                passed_on.sort();
+                assert_eq!(passed_on, stage.dropped, "relayed, to one who {habit:?}");
+                eprintln!("{manner:?}: {kills} kills, {} files", stage.dropped.len());
+            });
+        }
+        let _over = Over(&restarts);
+        let mut random = Random::new("restarts of the broker");
+        while restarts.load(Ordering::SeqCst) < RESTARTS {
+            thread::park_timeout(Duration::from_millis(random.below(5000)));
+            broker.kill();
+            broker.restart();
+            restarts.fetch_add(1, Ordering::SeqCst);
+        }
+    });
 }

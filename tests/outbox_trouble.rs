@@ -5,54 +5,13 @@
 mod support;
 
 use std::fs;
-use std::os::unix::fs::{PermissionsExt, chown};
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::os::unix::fs::chown;
 
+use support::places::{Mount, NOBODY, fill, mount, run_as_nobody, unmount};
 use support::relayed::{Consumer, Habit, files, left_behind, options, outbox, site};
 use support::{LogKind, Running, Site, order_name, orders, wait_for_or};
 
 const RENAMED: &str = "temporary = [\"*.part\"]";
-
-/// Says by name what is not tested; where nothing may be skipped it fails.
-fn skip(test: &str, why: &str) {
-    let strict = std::env::var_os("CI").is_some() || std::env::var_os("DROPBRIDGE_TEST_DISALLOW_SKIP").is_some();
-    assert!(!strict, "{test}: {why}");
-    eprintln!("skipped: {test}: {why}");
-}
-
-/// Something mounted on a directory; it is unmounted when the test ends.
-struct Mount(PathBuf);
-
-impl Mount {
-    /// `None` where we may not mount; that is said by name, and fails where nothing may be skipped.
-    fn new(test: &str, arguments: &[&str], at: &Path) -> Option<Self> {
-        let output = Command::new("mount").args(arguments).arg(at).output().unwrap();
-        if output.status.success() {
-            return Some(Self(at.to_owned()));
-        }
-        skip(test, &format!("cannot mount, which takes root: {}", String::from_utf8_lossy(&output.stderr).trim()));
-        None
-    }
-}
-
-impl Drop for Mount {
-    fn drop(&mut self) {
-        // The test may have done it already.
-        let _done = Command::new("umount").arg("-l").arg(&self.0).output();
-    }
-}
-
-fn mount(arguments: &[&str], at: &Path) {
-    assert!(Command::new("mount").args(arguments).arg(at).status().unwrap().success());
-}
-
-fn unmount(at: &Path) {
-    // The bridge is in it for a moment now and then, and keeps nothing of it open.
-    support::wait_for("the outbox to be unmounted", || {
-        Command::new("umount").arg(at).output().unwrap().status.success()
-    });
-}
 
 /// Waits until the program has said something.
 fn wait_for_log(running: &Running, text: &str) {
@@ -94,26 +53,10 @@ fn a_disk_that_is_full_in_mid_write_is_waited_for() {
 #[test]
 fn a_small_file_system_that_somebody_fills_is_waited_for() {
     let site = site(LogKind::Embedded, &options("", RENAMED));
-    let (at, image) = (outbox(&site), site.path("image"));
-    fs::File::create(&image).unwrap().set_len(4 << 20).unwrap();
-    if !Command::new("mkfs.ext4").arg("-q").arg(&image).status().is_ok_and(|status| status.success()) {
-        return skip("a small file system in a file", "no mkfs.ext4: install Debian's package `e2fsprogs`");
-    }
-    let image = image.display().to_string();
-    let Some(_mount) = Mount::new("a small file system in a file", &["-o", "loop", &image], &at) else { return };
-    fs::remove_dir(at.join("lost+found")).unwrap();
-    let ballast = at.join(".ballast");
-    let mut size = 4 << 20;
-    // All of it but a little.
-    while size > 4096 {
-        use std::io::Write;
-        let mut file = fs::OpenOptions::new().create(true).append(true).open(&ballast).unwrap();
-        if file.write_all(&vec![0; size]).and_then(|()| file.sync_all()).is_err() {
-            size /= 2;
-        }
-    }
-    let length = fs::metadata(&ballast).unwrap().len();
-    fs::OpenOptions::new().write(true).open(&ballast).unwrap().set_len(length - 100_000).unwrap();
+    let at = outbox(&site);
+    let image = site.path("image");
+    let Some(_mount) = Mount::small_ext4("a small file system in a file", &image, 4 << 20, &at) else { return };
+    let ballast = fill(&at, 100_000);
     full_disk(&site, || fs::remove_file(&ballast).unwrap());
 }
 
@@ -181,32 +124,8 @@ fn a_read_only_outbox_is_waited_for() {
 /// Run as somebody who may not write there.
 #[test]
 fn an_outbox_of_somebody_else_is_waited_for() {
-    const NOBODY: u32 = 65534;
     let site = site(LogKind::Embedded, &options("", RENAMED));
-    let may = Command::new("setpriv").args(["--reuid", "65534", "--clear-groups", "true"]).status();
-    if !may.is_ok_and(|status| status.success()) {
-        return skip("an outbox of somebody else", "not root, or no setpriv");
-    }
-    let mut places = vec![site.path("")];
-    while let Some(place) = places.pop() {
-        if place.is_dir() {
-            places.extend(fs::read_dir(&place).unwrap().map(|entry| entry.unwrap().path()));
-        }
-        chown(&place, Some(NOBODY), Some(NOBODY)).unwrap();
-    }
-    chown(outbox(&site), Some(0), Some(0)).unwrap();
-    fs::set_permissions(outbox(&site), fs::Permissions::from_mode(0o755)).unwrap();
-    let program = site.command(&["run"]);
-    // Where the program lies, the other user may not be able to go.
-    let copy = site.path("program");
-    fs::copy(program.get_program(), &copy).unwrap();
-    fs::set_permissions(&copy, fs::Permissions::from_mode(0o755)).unwrap();
-    let log = site.path("log-other");
-    let file = fs::File::create(&log).unwrap();
-    let mut command = Command::new("setpriv");
-    command.args(["--reuid", "65534", "--regid", "65534", "--clear-groups", "--inh-caps=-all"]).arg(&copy);
-    command.args(program.get_args()).stdout(file.try_clone().unwrap()).stderr(file);
-    let running = Running { child: command.spawn().unwrap(), log };
+    let Some(running) = run_as_nobody("an outbox of somebody else", &site, &outbox(&site)) else { return };
     fs::write(site.inbox().join(order_name(1)), orders(1, 3).1).unwrap();
     wait_for_log(&running, "give the user that runs dropbridge read, write and execute permission on the outbox");
     assert!(files(&outbox(&site)).is_empty());

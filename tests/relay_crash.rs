@@ -10,6 +10,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::time::Duration;
 
 use dropbridge_port::failpoint::Failpoint;
+use support::lanes::side_by_side;
 use support::relayed::{Consumer, HABITS, Habit, left_behind, options, outbox, site};
 use support::{LogKind, Random, Site, order_name, orders};
 
@@ -54,11 +55,9 @@ fn hits(point: Failpoint) -> &'static [u32] {
 }
 
 fn play_all(log: LogKind, habit: Habit) {
-    for point in points() {
-        for hit in hits(point) {
-            play(log, habit, &format!("{}:{hit}=kill", point.name()));
-        }
-    }
+    let failpoints =
+        points().flat_map(|point| hits(point).iter().map(move |hit| format!("{}:{hit}=kill", point.name())));
+    side_by_side(failpoints.collect::<Vec<_>>(), |failpoint| play(log, habit, &failpoint));
 }
 
 #[test]
@@ -81,15 +80,14 @@ fn each_file_once_on_kafka() {
     if support::kafka_brokers("crashes of the relay on Kafka").is_none() {
         return;
     }
-    for (point, habit) in points().zip(HABITS.into_iter().cycle()) {
-        play(LogKind::Kafka, habit, &format!("{}:2=kill", point.name()));
-    }
+    let scenarios: Vec<_> = points().zip(HABITS.into_iter().cycle()).collect();
+    side_by_side(scenarios, |(point, habit)| play(LogKind::Kafka, habit, &format!("{}:2=kill", point.name())));
 }
 
 /// A step that fails and is tried again by the same process.
 #[test]
 fn a_step_that_fails_once_is_tried_again() {
-    for point in points() {
+    side_by_side(points().collect::<Vec<_>>(), |point| {
         let site = site(LogKind::Embedded, &options("", "marker = \"{name}.done\""));
         let consumer = Consumer::start(outbox(&site), Habit::Deletes, &[".done"]);
         let mut expected = vec![drop_marked(&site, 1), drop_marked(&site, 2)];
@@ -103,19 +101,20 @@ fn a_step_that_fails_once_is_tried_again() {
         expected.sort();
         assert_eq!(taken, expected, "{}", point.name());
         assert!(left_behind(&site).is_empty(), "{}: {:?}", point.name(), left_behind(&site));
-    }
+    });
 }
 
-/// Killed again and again at random moments while files come in.
+/// Killed again and again at random moments while files come in: ninety times, thirty for each consumer.
 #[test]
 fn random_kills_lose_nothing_and_double_nothing() {
-    let mut random = Random::new("random_kills_lose_nothing_and_double_nothing");
-    let kills = std::env::var("DROPBRIDGE_TEST_ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(60);
-    for habit in HABITS {
+    let rounds = std::env::var("DROPBRIDGE_TEST_ROUNDS").ok().and_then(|rounds| rounds.parse().ok());
+    let kills = rounds.unwrap_or(90) / 3;
+    side_by_side(HABITS, |habit| {
+        let mut random = Random::new(&format!("random_kills_lose_nothing_and_double_nothing, {habit:?}"));
         let site = site(LogKind::Embedded, &options("", "marker = \"{name}.done\""));
         let consumer = Consumer::start(outbox(&site), habit, &[".done"]);
         let mut expected = Vec::new();
-        for round in 0..kills / 3 {
+        for _ in 0..kills {
             let mut running = site.spawn(&["run"], None);
             for _ in 0..random.below(4) {
                 expected.push(drop_marked(&site, 1 + expected.len() as u32));
@@ -123,14 +122,13 @@ fn random_kills_lose_nothing_and_double_nothing() {
             }
             std::thread::park_timeout(Duration::from_millis(random.below(300)));
             running.kill();
-            assert!(round < kills);
         }
         site.run_until_idle(0);
         let mut taken = consumer.end();
         taken.sort();
         assert_eq!(taken, expected, "a consumer that {habit:?}");
         assert_eq!(site.numbers().len(), 4 * expected.len());
-    }
+    });
 }
 
 /// Between the publication of a file and its removal from the inbox.

@@ -27,11 +27,17 @@ impl PrivateBroker {
         Some(broker)
     }
 
-    /// An initialised site on it.
-    pub fn site(&self, options: &FeedOptions) -> Site {
+    /// A site on it.
+    pub fn uninitialised_site(&self, options: &FeedOptions) -> Site {
         let mut site = Site::uninitialised(LogKind::Kafka, options);
         site.brokers = self.brokers();
         site.configure(options);
+        site
+    }
+
+    /// An initialised site on it.
+    pub fn site(&self, options: &FeedOptions) -> Site {
+        let site = self.uninitialised_site(options);
         site.ok(&["init", "--baseline", "take"]);
         site
     }
