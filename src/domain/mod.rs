@@ -6,6 +6,7 @@ pub mod date_time_format;
 pub mod digits;
 pub mod entry;
 pub mod event;
+pub mod event_reader;
 mod full_date;
 pub mod hash;
 pub mod key;

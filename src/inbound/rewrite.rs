@@ -73,17 +73,25 @@ impl<'r> Rewriter<'r> {
     /// # Errors
     /// An event that is none of the feed's.
     pub fn event(&mut self, event: &[u8], out: &mut Vec<u8>) -> Result<(), RewriteError> {
+        let wrong = |error: serde_json::Error| RewriteError { event: self.events + 1, message: error.to_string() };
+        let envelope: Envelope<'_> = serde_json::from_slice(event).map_err(wrong)?;
+        self.payload(&envelope.event_type, envelope.data.get().as_bytes(), out)
+    }
+
+    /// Appends the records of the next event, of which type and payload are known.
+    ///
+    /// # Errors
+    /// Where a record cannot be written so that it would be read back.
+    pub fn payload(&mut self, event_type: &str, data: &[u8], out: &mut Vec<u8>) -> Result<(), RewriteError> {
         self.events += 1;
-        let number = self.events;
-        let wrong = |message: String| RewriteError { event: number, message };
-        let envelope: Envelope<'_> = serde_json::from_slice(event).map_err(|error| wrong(error.to_string()))?;
         let (layout, mapping) = (&self.plan.settings.layout, &self.plan.mapping);
-        let payload = self.scan.payload(envelope.data.get().as_bytes());
-        let read = self.carried.read_event(layout, mapping, &envelope.event_type, payload);
+        let payload = self.scan.payload(data);
+        let read = self.carried.read_event(layout, mapping, event_type, payload);
         // Its records are exceptions, each of them whole, where the proof could not read it either.
         let records = read.map_or(&[][..], |()| self.carried.records());
         for record in records {
-            self.rebuilder.record(record, out).map_err(|error| wrong(error.to_string()))?;
+            let written = self.rebuilder.record(record, out);
+            written.map_err(|error| RewriteError { event: self.events, message: error.to_string() })?;
         }
         Ok(())
     }

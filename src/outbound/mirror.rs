@@ -196,8 +196,8 @@ impl Assembler {
         let mut rewriter = Rewriter::new(plan, summary);
         let mut buffer = Vec::with_capacity(2 * BUFFER_BYTES);
         rewriter.begin(&mut buffer)?;
-        merge(&mut self.readers, &self.bridge, manifest, |event| {
-            rewriter.event(event, &mut buffer)?;
+        merge(&mut self.readers, &self.bridge, manifest, |event_type, data| {
+            rewriter.payload(event_type, data, &mut buffer)?;
             if buffer.len() >= BUFFER_BYTES {
                 tee.write(&buffer)?;
                 buffer.clear();

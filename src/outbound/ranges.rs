@@ -4,16 +4,15 @@
 //! partitions may run ahead in any of them by any amount. Readers are kept between files, since the next file's events
 //! stand behind those of this one, and opening one costs more than reading a small file.
 
-use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use dropbridge_port::{ErrorKind, EventLog, FetchedRecord, Isolation, Polled, PortError, Reader, StartAt};
-use serde::Deserialize;
 
 use super::mirror::AssemblyError;
+use crate::domain::event_reader::{DropIdentity, EventReader, OwnEvent};
 use crate::inbound::manifest::Manifest;
 use crate::ledger::entry::EventRange;
 
@@ -95,38 +94,10 @@ impl PartitionReaders {
     }
 }
 
-/// What is read of an envelope to tell whose event it is.
-#[derive(Deserialize)]
-struct Envelope<'e> {
-    #[serde(borrow)]
-    source: Cow<'e, str>,
-    #[serde(borrow)]
-    logicalkey: Cow<'e, str>,
-    #[serde(borrow)]
-    capturehash: Cow<'e, str>,
-    revision: u32,
-    ordinal: u64,
-}
-
-/// By what the events of one drop are known among those of others.
-struct Origin {
-    source: String,
-    key: String,
-    hash: String,
-    revision: u32,
-}
-
-impl Origin {
-    /// The event's ordinal, where it is one of this drop.
-    fn ordinal_of(&self, event: &[u8]) -> Option<u64> {
-        // What is no envelope of ours is another producer's.
-        let envelope: Envelope<'_> = serde_json::from_slice(event).ok()?;
-        let own = envelope.logicalkey == self.key.as_str()
-            && envelope.capturehash == self.hash.as_str()
-            && envelope.source == self.source.as_str()
-            && envelope.revision == self.revision;
-        own.then_some(envelope.ordinal)
-    }
+/// An event of the file, and what was read of it.
+struct Found {
+    own: OwnEvent,
+    value: Vec<u8>,
 }
 
 /// A range that is being read.
@@ -137,21 +108,23 @@ struct Cursor<'m> {
 }
 
 impl Cursor<'_> {
-    /// The drop's next event in this range, with its ordinal.
+    /// The drop's next event in this range.
     fn advance(
         &mut self,
-        origin: &Origin,
+        events: &mut EventReader,
         readers: &PartitionReaders,
-    ) -> Result<Option<(u64, Vec<u8>)>, AssemblyError> {
-        let until = Instant::now() + PATIENCE;
+    ) -> Result<Option<Found>, AssemblyError> {
+        let mut until = None;
         while self.found < self.range.count {
             let record = match self.place.ahead.take() {
                 Some(record) => record,
                 None => match self.place.reader.poll(POLL)? {
                     Polled::Record(record) => record,
-                    Polled::End { .. } | Polled::Idle => {
+                    // That of the file before; what is missing now comes, or is silent.
+                    Polled::End { .. } => continue,
+                    Polled::Idle => {
                         readers.check_is_there(self.range)?;
-                        if Instant::now() >= until {
+                        if Instant::now() >= *until.get_or_insert_with(|| Instant::now() + PATIENCE) {
                             return Err(out_of_sight(self.range).into());
                         }
                         continue;
@@ -170,9 +143,9 @@ impl Cursor<'_> {
                 continue;
             }
             let Some(value) = record.value else { continue };
-            if let Some(ordinal) = origin.ordinal_of(&value) {
+            if let Some(own) = events.read(&value) {
                 self.found += 1;
-                return Ok(Some((ordinal, value)));
+                return Ok(Some(Found { own, value }));
             }
         }
         Ok(None)
@@ -185,7 +158,7 @@ fn out_of_sight(range: &EventRange) -> PortError {
         .with_hint("a transaction that another producer left open before them hides them: it ends by its timeout")
 }
 
-/// Hands over every event of a manifest by its ordinal, from 1.
+/// Hands over type and payload of every event of a manifest by its ordinal, from 1.
 ///
 /// # Errors
 /// Where they are not all there, each once; of the log, and of `each`.
@@ -193,32 +166,38 @@ pub(super) fn merge(
     readers: &mut PartitionReaders,
     bridge: &str,
     manifest: &Manifest,
-    mut each: impl FnMut(&[u8]) -> Result<(), AssemblyError>,
+    mut each: impl FnMut(&str, &[u8]) -> Result<(), AssemblyError>,
 ) -> Result<(), AssemblyError> {
-    let origin = Origin {
+    let mut events = EventReader::new(DropIdentity {
         source: format!("/dropbridge/{bridge}/{}", manifest.feed),
         key: manifest.key.to_string(),
         hash: manifest.sha256.to_string(),
         revision: manifest.revision,
-    };
+    });
     let mut cursors = Vec::with_capacity(manifest.ranges.len());
     for range in &manifest.ranges {
         cursors.push(Cursor { range, place: readers.take(range)?, found: 0 });
     }
+    // By ordinal; what was found stands beside, one of each range.
     let mut heads = BinaryHeap::with_capacity(cursors.len());
+    let mut found: Vec<Option<Found>> = Vec::with_capacity(cursors.len());
     for (index, cursor) in cursors.iter_mut().enumerate() {
-        heads.extend(cursor.advance(&origin, readers)?.map(|(ordinal, event)| Reverse((ordinal, index, event))));
+        let head = cursor.advance(&mut events, readers)?;
+        heads.extend(head.as_ref().map(|found| Reverse((found.own.ordinal, index))));
+        found.push(head);
     }
     let mut written = 0;
-    while let Some(Reverse((ordinal, index, event))) = heads.pop() {
+    while let Some(Reverse((ordinal, index))) = heads.pop() {
         if ordinal != written + 1 {
             return Err(AssemblyError::Hole { expected: written + 1, found: Some(ordinal) });
         }
-        each(&event)?;
-        written += 1;
-        if let Some(cursor) = cursors.get_mut(index) {
-            heads.extend(cursor.advance(&origin, readers)?.map(|(ordinal, event)| Reverse((ordinal, index, event))));
+        let (Some(head), Some(cursor)) = (found.get_mut(index), cursors.get_mut(index)) else { continue };
+        if let Some(Found { own, value }) = head.take() {
+            each(&own.event_type, value.get(own.data).unwrap_or_default())?;
         }
+        written += 1;
+        *head = cursor.advance(&mut events, readers)?;
+        heads.extend(head.as_ref().map(|found| Reverse((found.own.ordinal, index))));
     }
     if written != manifest.events {
         return Err(AssemblyError::Hole { expected: written + 1, found: None });

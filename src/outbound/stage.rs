@@ -52,7 +52,7 @@ impl<'d> Stage<'d> {
         };
         if let Some(rule) = &settings.checksum {
             let checksum = match rule.algorithm {
-                ChecksumAlgorithm::Md5 => md5,
+                ChecksumAlgorithm::Md5 => md5.unwrap_or_default(),
                 ChecksumAlgorithm::Sha256 => manifest.sha256.to_string(),
             };
             let mut content = format!("{checksum}  ").into_bytes();
@@ -68,18 +68,20 @@ impl<'d> Stage<'d> {
         Ok(parts)
     }
 
-    /// The file itself, and its MD5.
-    fn data(&mut self, manifest: &Manifest, path: &EntryPath) -> Result<(Part, String), AssemblyError> {
+    /// The file itself, and its MD5 where that is to stand beside it.
+    fn data(&mut self, manifest: &Manifest, path: &EntryPath) -> Result<(Part, Option<String>), AssemblyError> {
         let Self { deliverer, names } = self;
         let Deliverer { assembler, outbox, journal, plan, store, owner, .. } = &mut **deliverer;
         let attributes = plan.settings.attributes;
+        let is_md5_wanted =
+            plan.settings.checksum.as_ref().is_some_and(|rule| rule.algorithm == ChecksumAlgorithm::Md5);
         let (sink, rendered) = assembler.write(&plan.feed, manifest, store, || {
             let name = name(owner, journal.epoch(), journal.next_number())?;
             names.push(name.clone());
-            Ok(Sink { file: outbox.stage(&name, attributes)?, md5: Md5::new() })
+            Ok(Sink { file: outbox.stage(&name, attributes)?, md5: is_md5_wanted.then(Md5::new) })
         })?;
         pass(Failpoint::Rendered)?;
-        let md5 = hex(&sink.md5.finalize());
+        let md5 = sink.md5.map(|md5| hex(&md5.finalize()));
         let written = sink.file.finish()?;
         if hex(&written.sha256) != rendered.sha256.to_string() {
             let message = "what was staged has another hash than what was rendered";
@@ -120,12 +122,14 @@ fn name(owner: &str, epoch: u64, number: u64) -> Result<StagedName, PortError> {
 /// A staged file as something to write to.
 struct Sink {
     file: Box<dyn StagedFile>,
-    md5: Md5,
+    md5: Option<Md5>,
 }
 
 impl Write for Sink {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.md5.update(bytes);
+        if let Some(md5) = &mut self.md5 {
+            md5.update(bytes);
+        }
         self.file.write(bytes).map_err(io::Error::other)?;
         Ok(bytes.len())
     }
