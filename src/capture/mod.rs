@@ -6,6 +6,7 @@
 pub mod lease;
 pub mod objects;
 pub mod quota;
+pub mod read_ahead;
 pub mod readiness;
 pub mod selection;
 pub mod settle;

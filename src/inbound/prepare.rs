@@ -12,6 +12,7 @@ use super::manifest::FileSummary;
 use super::plan::{FeedPlan, Identity};
 use super::translate::Translator;
 use super::way::Way;
+use crate::capture::read_ahead::ReadAhead;
 use crate::capture::{Account, Body, Store};
 use crate::domain::event::Origin;
 use crate::domain::name_pattern::NameFacts;
@@ -249,14 +250,18 @@ fn naming(entry: &EntryFacts, facts: &NameFacts) -> FileNaming {
     }
 }
 
-/// The bytes of a capture, hashed again while they are read where they come from a disk.
+/// The bytes of a capture, hashed again while they are read where they come from a disk: ahead, by a thread of their own.
 ///
 /// # Errors
 /// When the store does not have them.
 pub fn open_body<'a>(body: &'a Body, hash: ContentHash, store: &Store) -> Result<Box<dyn Read + Send + 'a>> {
     Ok(match body {
         Body::Memory(bytes) => Box::new(bytes.as_slice()),
-        Body::Stored(_) => Box::new(VerifiedReader { inner: store.read(hash)?, hasher: Sha256::new(), expected: hash }),
+        Body::Stored(_) => {
+            let verified = VerifiedReader { inner: store.read(hash)?, hasher: Sha256::new(), expected: hash };
+            let ahead = ReadAhead::new(verified).map_err(|error| PortError::io("read", hash.to_string(), &error))?;
+            Box::new(ahead)
+        }
     })
 }
 
