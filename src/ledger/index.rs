@@ -9,6 +9,7 @@ use dropbridge_port::failpoint::{Failpoint, reach};
 use dropbridge_port::{CacheChange, CacheKeys, CacheState, ErrorKind, Find, Identity, PortError, RecordCache, Result};
 
 use super::census::Census;
+use super::changes::Changes;
 use super::keys::{Class, Keyring, RecordFacts};
 use super::recent::Recent;
 use crate::domain::EntryFacts;
@@ -52,6 +53,7 @@ pub struct LedgerIndex {
     looked_at: HashMap<(String, String), EntryFacts>,
     forgotten: HashSet<(String, String)>,
     edition: u64,
+    changes: Changes,
 }
 
 /// Is handed one record after the other, until it has seen enough, or one that it cannot read.
@@ -95,6 +97,19 @@ impl LedgerIndex {
         self.edition
     }
 
+    /// How often the answer for an arrival has changed since the ledger was opened.
+    #[must_use]
+    pub const fn changes(&self) -> u64 {
+        self.changes.count()
+    }
+
+    /// The paths of a feed for which [`LedgerIndex::arrival`] may answer otherwise than it did when there were `seen`
+    /// changes; `None` where nobody remembers.
+    #[must_use]
+    pub fn changed_since<'c>(&'c self, seen: u64, feed: &'c str) -> Option<impl Iterator<Item = &'c str>> {
+        self.changes.since(seen, feed)
+    }
+
     /// Takes a record of the topic in, as it stands there.
     ///
     /// # Errors
@@ -110,6 +125,7 @@ impl LedgerIndex {
             }
         }
         self.recent.add(change);
+        self.changes.add(&place.0, &place.1);
         self.position = self.position.max(offset + 1);
         // Most of the time both are empty.
         if !self.looked_at.is_empty() || !self.forgotten.is_empty() {
@@ -167,6 +183,7 @@ impl LedgerIndex {
             self.looked_at.clear();
         }
         let place = (feed.to_owned(), entry.path.clone());
+        self.changes.add(feed, &entry.path);
         self.forgotten.remove(&place);
         self.looked_at.insert(place, entry.clone());
     }

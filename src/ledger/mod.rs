@@ -9,6 +9,7 @@
 
 pub mod admit;
 pub mod census;
+mod changes;
 pub mod control;
 pub mod deliveries;
 pub mod delivery;

@@ -12,12 +12,19 @@ use crate::inbound::slot::Context;
 /// For so many names the ledger is asked at a time: nobody else has to wait for long.
 const NAMES_AT_A_TIME: usize = 256;
 
-/// The listed names that were dealt with, as they were then: 40 bytes each.
+/// Entries as they were listed, 40 bytes each: by a hash of the path, with a key of this process. Two names of one hash
+/// would have to have the same size, change time and version too before one is taken for the other.
+type Stats = HashMap<u64, EntryStat, BuildHasherDefault<Hashed>>;
+
+/// The listed names of which it is known whether they were dealt with.
 #[derive(Default)]
 pub(super) struct KnownEntries {
-    /// By a hash of the path, with a key of this process. Two names of one hash would have to have the same size,
-    /// change time and version too before one is taken for the other.
-    stats: HashMap<u64, EntryStat, BuildHasherDefault<Hashed>>,
+    /// Those that were.
+    stats: Stats,
+    /// Those that were not: they wait for a marker, for one. By the path as the ledger writes it.
+    open: Stats,
+    /// How many changes the ledger had seen when those were asked for.
+    changes: u64,
     hashes: RandomState,
     /// The edition of the ledger that was asked.
     edition: u64,
@@ -35,14 +42,10 @@ impl KnownEntries {
         context: &Context,
         feed: &str,
     ) -> Result<Vec<&'l Entry>> {
-        let edition = context.ledger().edition();
-        if edition != self.edition {
-            self.stats.clear();
-            self.edition = edition;
-        }
+        self.forget_changed(context, feed);
         let mut asked: Vec<&Entry> = Vec::new();
         for entry in listed {
-            if self.stats.get(&self.hash(entry)) != Some(&entry.stat) && is_wanted(entry) {
+            if self.stats.get(&self.hash(entry.path.as_bytes())) != Some(&entry.stat) && is_wanted(entry) {
                 asked.push(entry);
             }
         }
@@ -50,9 +53,20 @@ impl KnownEntries {
         for some in asked.chunks(NAMES_AT_A_TIME) {
             let ledger = context.ledger();
             for entry in some {
-                match ledger.arrival(feed, &entry.path.to_string())? {
-                    Some(known) if is_same(&known, entry.stat) => _ = self.stats.insert(self.hash(entry), entry.stat),
-                    _ => unknown.push(*entry),
+                let path = entry.path.to_string();
+                let place = self.hash(path.as_bytes());
+                if self.open.get(&place) == Some(&entry.stat) {
+                    unknown.push(*entry);
+                    continue;
+                }
+                match ledger.arrival(feed, &path)? {
+                    Some(known) if is_same(&known, entry.stat) => {
+                        self.stats.insert(self.hash(entry.path.as_bytes()), entry.stat);
+                    }
+                    _ => {
+                        self.open.insert(place, entry.stat);
+                        unknown.push(*entry);
+                    }
                 }
             }
         }
@@ -60,22 +74,39 @@ impl KnownEntries {
         Ok(unknown)
     }
 
-    /// Forgets names that are listed no more, when they have become many.
-    fn let_go(&mut self, listed: &[Entry]) {
-        if self.stats.len() > 1024 + 2 * listed.len() {
-            let mut kept = HashMap::with_capacity_and_hasher(listed.len(), BuildHasherDefault::default());
-            for entry in listed {
-                let hash = self.hash(entry);
-                if let Some(stat) = self.stats.get(&hash) {
-                    kept.insert(hash, *stat);
+    /// What the ledger may answer otherwise since the last pass is asked again. What it says of a name while this pass
+    /// goes on is a change that the next one sees.
+    fn forget_changed(&mut self, context: &Context, feed: &str) {
+        let ledger = context.ledger();
+        if ledger.edition() != self.edition {
+            self.stats.clear();
+            self.open.clear();
+            self.edition = ledger.edition();
+        }
+        match ledger.changed_since(self.changes, feed) {
+            Some(paths) => {
+                for path in paths {
+                    self.open.remove(&self.hash(path.as_bytes()));
                 }
             }
-            self.stats = kept;
+            None => self.open.clear(),
+        }
+        self.changes = ledger.changes();
+    }
+
+    /// Forgets names that are listed no more, when they have become many.
+    fn let_go(&mut self, listed: &[Entry]) {
+        if self.stats.len() + self.open.len() > 1024 + 2 * listed.len() {
+            let among = |stats: &Stats, hash: u64| Some((hash, *stats.get(&hash)?));
+            let hashes = listed.iter().map(|entry| self.hash(entry.path.as_bytes()));
+            self.stats = hashes.filter_map(|hash| among(&self.stats, hash)).collect();
+            let places = listed.iter().map(|entry| self.hash(entry.path.to_string().as_bytes()));
+            self.open = places.filter_map(|place| among(&self.open, place)).collect();
         }
     }
 
-    fn hash(&self, entry: &Entry) -> u64 {
-        self.hashes.hash_one(entry.path.as_bytes())
+    fn hash(&self, path: &[u8]) -> u64 {
+        self.hashes.hash_one(path)
     }
 }
 
