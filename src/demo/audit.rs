@@ -45,7 +45,7 @@ pub(super) fn read_events(bridge: &Bridge) -> anyhow::Result<Vec<Seen>> {
     for (topic, _) in &topics {
         open += bridge.context.log.watermarks(topic)?.len();
     }
-    let mut reader = bridge.context.log.reader(Isolation::ReadCommitted, &topics)?;
+    let mut reader = bridge.context.log.reader_to_end(Isolation::ReadCommitted, &topics)?;
     let mut events = Vec::new();
     while open > 0 {
         match reader.poll(Duration::from_millis(200))? {

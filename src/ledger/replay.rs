@@ -55,9 +55,9 @@ impl Partition<'_> {
         Ok(())
     }
 
-    /// A reader that begins there.
+    /// A reader that begins there, for what is there now.
     pub(super) fn reader(self, start: StartAt) -> Result<Box<dyn Reader>> {
-        self.log.reader(Isolation::ReadCommitted, &[(self.topic, start)])
+        self.log.reader_to_end(Isolation::ReadCommitted, &[(self.topic, start)])
     }
 
     /// The next record, or the end.
@@ -91,7 +91,7 @@ fn read_partitions(
     mut each: impl FnMut(FetchedRecord) -> Result<()>,
 ) -> Result<()> {
     let starts: Vec<_> = partitions.iter().map(|partition| (topic, StartAt::Partition(*partition))).collect();
-    let mut reader = log.reader(Isolation::ReadCommitted, &starts)?;
+    let mut reader = log.reader_to_end(Isolation::ReadCommitted, &starts)?;
     let mut unfinished: BTreeSet<u32> = partitions.iter().copied().collect();
     while !unfinished.is_empty() {
         match next(&mut *reader, topic)? {

@@ -13,7 +13,7 @@ use rdkafka_sys::types::RDKafkaErrorCode as Code;
 use crate::errors::Failure;
 use crate::native::{Client, Consumer, Topic, TopicMetadata, committed_offsets};
 use crate::reader::KafkaReader;
-use crate::settings::{Checked, KafkaSettings};
+use crate::settings::{Checked, KafkaSettings, Stay};
 use crate::waiting::within;
 use crate::writer::KafkaWriter;
 use crate::{plan, topics};
@@ -102,6 +102,29 @@ impl KafkaLog {
         })
     }
 
+    fn open_reader(&self, isolation: Isolation, stay: Stay, topics: &[(&str, StartAt)]) -> Result<Box<dyn Reader>> {
+        const OPERATION: &str = "read topic";
+        let level = match isolation {
+            Isolation::ReadCommitted => "read_committed",
+            Isolation::ReadUncommitted => "read_uncommitted",
+        };
+        let consumer = Client::consumer(&self.checked.reader_properties(level, stay), self.checked.secrets.clone())
+            .and_then(Consumer::new)
+            .map_err(|failure| failure.into_port(OPERATION, &self.address))?;
+        let mut reader = KafkaReader::new(consumer, &self.address);
+        for (topic, start) in topics {
+            let partitions = reader.partitions(topic, self.timeout)?;
+            for (partition, offset) in self.starts(topic, *start, partitions)? {
+                if partition >= partitions {
+                    let message = format!("it has {partitions} partitions, no partition {partition}");
+                    return Err(PortError::new(ErrorKind::NotFound, OPERATION, *topic, message));
+                }
+                reader.start(topic, partition, offset)?;
+            }
+        }
+        Ok(Box::new(reader))
+    }
+
     fn committed_under(
         &self,
         isolation_level: &str,
@@ -165,26 +188,11 @@ impl EventLog for KafkaLog {
     }
 
     fn reader(&self, isolation: Isolation, topics: &[(&str, StartAt)]) -> Result<Box<dyn Reader>> {
-        const OPERATION: &str = "read topic";
-        let level = match isolation {
-            Isolation::ReadCommitted => "read_committed",
-            Isolation::ReadUncommitted => "read_uncommitted",
-        };
-        let consumer = Client::consumer(&self.checked.reader_properties(level), self.checked.secrets.clone())
-            .and_then(Consumer::new)
-            .map_err(|failure| failure.into_port(OPERATION, &self.address))?;
-        let mut reader = KafkaReader::new(consumer, &self.address);
-        for (topic, start) in topics {
-            let partitions = reader.partitions(topic, self.timeout)?;
-            for (partition, offset) in self.starts(topic, *start, partitions)? {
-                if partition >= partitions {
-                    let message = format!("it has {partitions} partitions, no partition {partition}");
-                    return Err(PortError::new(ErrorKind::NotFound, OPERATION, *topic, message));
-                }
-                reader.start(topic, partition, offset)?;
-            }
-        }
-        Ok(Box::new(reader))
+        self.open_reader(isolation, Stay::Follow, topics)
+    }
+
+    fn reader_to_end(&self, isolation: Isolation, topics: &[(&str, StartAt)]) -> Result<Box<dyn Reader>> {
+        self.open_reader(isolation, Stay::ToEnd, topics)
     }
 
     fn watermarks(&self, topic: &str) -> Result<Vec<Watermarks>> {

@@ -104,6 +104,19 @@ const READER: &[(&str, &str)] = &[
     ("fetch.queue.backoff.ms", "10"),
 ];
 
+/// How long a broker may hold its answer back for a reader that only wants what is there, in milliseconds: the end of a
+/// partition is told by an answer without records.
+const TO_END_WAIT_MS: &str = "2";
+
+/// Whether a reader stays.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stay {
+    /// It waits for what comes.
+    Follow,
+    /// It leaves when it has read what is there.
+    ToEnd,
+}
+
 /// Settings that can be used: checked, and with what they must not tell.
 pub(crate) struct Checked {
     pub(crate) settings: KafkaSettings,
@@ -139,13 +152,16 @@ impl Checked {
         self.properties(WRITER, &own)
     }
 
-    pub(crate) fn reader_properties(&self, isolation_level: &str) -> Vec<(String, String)> {
-        let own = [
+    pub(crate) fn reader_properties(&self, isolation_level: &str, stay: Stay) -> Vec<(String, String)> {
+        let mut own = vec![
             ("isolation.level", isolation_level),
             ("enable.partition.eof", "true"),
             ("enable.auto.commit", "false"),
             ("auto.offset.reset", "error"),
         ];
+        if stay == Stay::ToEnd {
+            own.push(("fetch.wait.max.ms", TO_END_WAIT_MS));
+        }
         self.properties(READER, &own)
     }
 
@@ -222,12 +238,24 @@ mod tests {
         assert_eq!(last(checked.writer_properties("slot"), "linger.ms").as_deref(), Some("77"));
         for properties in [
             checked.writer_properties("slot"),
-            checked.reader_properties("read_committed"),
+            checked.reader_properties("read_committed", Stay::Follow),
             checked.inquiry_properties(),
             checked.group_properties("group", "read_committed"),
         ] {
             assert_eq!(last(properties, "client.id").as_deref(), Some("mine"));
         }
+    }
+
+    #[test]
+    fn a_reader_that_leaves_does_not_let_the_broker_hold_its_answer_back() {
+        let settings = KafkaSettings::new("localhost:9092").with("fetch.wait.max.ms", "500");
+        let checked = Checked::new(settings).unwrap();
+        let wait = |stay| {
+            let properties = checked.reader_properties("read_committed", stay);
+            properties.into_iter().rfind(|(key, _)| key == "fetch.wait.max.ms").map(|(_, value)| value)
+        };
+        assert_eq!(wait(Stay::Follow).as_deref(), Some("500"));
+        assert_eq!(wait(Stay::ToEnd).as_deref(), Some(TO_END_WAIT_MS));
     }
 
     #[test]

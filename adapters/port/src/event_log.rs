@@ -262,6 +262,15 @@ pub trait EventLog: Send + Sync {
     /// `NotFound` for a topic that does not exist, `Transient`.
     fn reader(&self, isolation: Isolation, topics: &[(&str, StartAt)]) -> Result<Box<dyn Reader>>;
 
+    /// The same for reading what is there now, and no more: ends are told at once. A log whose broker holds an answer
+    /// back until there is something to tell asks it not to, which would be too many questions for a reader that stays.
+    ///
+    /// # Errors
+    /// As for [`EventLog::reader`].
+    fn reader_to_end(&self, isolation: Isolation, topics: &[(&str, StartAt)]) -> Result<Box<dyn Reader>> {
+        self.reader(isolation, topics)
+    }
+
     /// The ends of a topic's partitions.
     ///
     /// # Errors

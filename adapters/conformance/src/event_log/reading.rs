@@ -63,7 +63,10 @@ pub fn readers_start_where_they_are_told_to(bench: &dyn Bench) {
 
     let from = |start, partitions, count| {
         let mut reader = log.reader(Isolation::ReadCommitted, &[(&topic, start)]).unwrap();
-        texts(&read_on(&mut *reader, partitions, count))
+        let read = texts(&read_on(&mut *reader, partitions, count));
+        let mut to_end = log.reader_to_end(Isolation::ReadCommitted, &[(&topic, start)]).unwrap();
+        assert_eq!(texts(&read_on(&mut *to_end, partitions, count)), read);
+        read
     };
     assert_eq!(from(StartAt::Offset { partition: 0, offset: second }, 1, 2), ["b", "c"]);
     assert_eq!(from(StartAt::Partition(0), 1, 3), ["a", "b", "c"]);
