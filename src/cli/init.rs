@@ -87,13 +87,13 @@ pub(super) async fn run(bridge: &Arc<Bridge>, arguments: &InitArguments, output:
     }
     let (genesis, new) = set_up(bridge)?;
     output.line(format!(
-        "{} `{}` on {} ({} topics, genesis {})",
+        "{} `{}` on {} ({} topics)",
         if new { "initialised" } else { "already initialised:" },
         bridge.settings.name,
         context.log.address(),
         specs.len(),
-        genesis.id
     ))?;
+    output.line(format!("genesis {}", genesis.id))?;
     let wanting = without_baseline(bridge)?;
     // First: what comes in between is rather passed on than forgotten.
     let relays = relays(bridge, &wanting, arguments.relay, output)?;

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, anyhow};
 use dropbridge_port::{ErrorKind, Isolation, Polled, PortError, Reader, StartAt, Writer};
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 use tokio::task::JoinHandle;
 
 use super::HandedFile;
@@ -69,7 +69,10 @@ pub(super) async fn hand_over<'a>(
         stop.raise();
     });
     let bar = if output.shows_progress() { ProgressBar::new(files.len() as u64) } else { ProgressBar::hidden() };
-    bar.set_style(ProgressStyle::with_template("{bar:30} {pos}/{len} files  {per_sec}  {eta} left  {msg}")?);
+    let style = ProgressStyle::with_template("{bar:30} {pos}/{len} files  {rate}  {eta} left  {msg}")?;
+    bar.set_style(style.with_key("rate", |state: &ProgressState, out: &mut dyn std::fmt::Write| {
+        let _nowhere_to_write = write!(out, "{:.1}/s", state.per_sec());
+    }));
     let mut handing = Handing::new(bridge, files.len())?;
     let answer = handing.all(plan, files, rate, &bar).await;
     bar.finish_and_clear();
