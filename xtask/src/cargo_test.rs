@@ -2,7 +2,7 @@
 
 use std::env;
 use std::io::{BufRead, BufReader, Write};
-use std::process::{Command, ExitStatus, Stdio};
+use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result};
 
@@ -10,16 +10,35 @@ use crate::interrupt;
 use crate::workspace;
 
 /// What a run came to.
+#[derive(Debug, Default)]
 pub(crate) struct Outcome {
-    pub(crate) status: ExitStatus,
     pub(crate) passed: Vec<String>,
     pub(crate) failed: Vec<String>,
     pub(crate) ignored: Vec<String>,
+    /// Programs that did not end well, by whatever reason.
+    pub(crate) failed_programs: Vec<String>,
+}
+
+impl Outcome {
+    /// Whether everything that ran ended well.
+    pub(crate) fn all_is_well(&self) -> bool {
+        self.failed.is_empty() && self.failed_programs.is_empty()
+    }
+
+    /// Takes in a line that libtest printed; others say nothing.
+    pub(crate) fn take(&mut self, line: &str) {
+        match verdict(line) {
+            Some((name, "ok")) => self.passed.push(name.to_owned()),
+            Some((name, "FAILED")) => self.failed.push(name.to_owned()),
+            Some((name, word)) if word.starts_with("ignored") => self.ignored.push(name.to_owned()),
+            _ => {}
+        }
+    }
 }
 
 /// What `cargo test` needs to test everything but this program: with both, dependencies are built the same way each
 /// time. This program is left out because its file would be replaced while it runs.
-const SELECTION: [&str; 4] = ["--release", "--workspace", "--exclude", "xtask"];
+pub(crate) const SELECTION: [&str; 4] = ["--release", "--workspace", "--exclude", "xtask"];
 
 /// Runs `cargo test` over the workspace with these features, further arguments and variables.
 pub(crate) fn run(features: &str, arguments: &[&str], environment: &[(&str, String)]) -> Result<Outcome> {
@@ -34,22 +53,19 @@ pub(crate) fn run(features: &str, arguments: &[&str], environment: &[(&str, Stri
         .stdin(Stdio::null())
         .stdout(Stdio::piped());
     let mut child = interrupt::start(&mut command).context("run cargo")?;
-    let (mut passed, mut failed, mut ignored) = (Vec::new(), Vec::new(), Vec::new());
+    let mut outcome = Outcome::default();
     if let Some(output) = child.stdout.take() {
         for line in BufReader::new(output).split(b'\n') {
             let line = String::from_utf8_lossy(&line?).into_owned();
             writeln!(std::io::stdout(), "{line}")?;
-            match verdict(&line) {
-                Some((name, "ok")) => passed.push(name.to_owned()),
-                Some((name, "FAILED")) => failed.push(name.to_owned()),
-                Some((name, word)) if word.starts_with("ignored") => ignored.push(name.to_owned()),
-                _ => {}
-            }
+            outcome.take(&line);
         }
     }
-    let status = child.wait().context("wait for cargo")?;
-    interrupt::ended();
-    Ok(Outcome { status, passed, failed, ignored })
+    let status = interrupt::wait(&mut child).context("wait for cargo")?;
+    if !status.success() {
+        outcome.failed_programs.push(format!("cargo test {}", arguments.join(" ")));
+    }
+    Ok(outcome)
 }
 
 /// The test and the word for what became of it, from a line of libtest.

@@ -1,17 +1,25 @@
-//! Runs a program so that Ctrl-C ends it and everything it started, and we live on to clean up.
+//! Runs programs so that Ctrl-C ends them and everything they started, and we live on to clean up.
 
 use std::io;
 use std::os::unix::process::CommandExt;
-use std::process::{Child, Command};
-use std::sync::atomic::{AtomicI32, Ordering};
+use std::process::{Child, Command, ExitStatus};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use anyhow::{Context, Result};
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::signal::unix::{SignalKind, signal};
 
-/// The process group that is told of signals; 0 when there is none.
-static GROUP: AtomicI32 = AtomicI32::new(0);
+/// The process groups that are told of signals.
+static GROUPS: Mutex<Vec<Pid>> = Mutex::new(Vec::new());
+
+/// Whether a signal came.
+static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+
+fn groups() -> MutexGuard<'static, Vec<Pid>> {
+    GROUPS.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// Takes SIGINT and SIGTERM over: from now on they end the program that runs, not us.
 pub(crate) fn pass_on() -> Result<()> {
@@ -28,9 +36,10 @@ pub(crate) fn pass_on() -> Result<()> {
                     _ = interrupt.recv() => Signal::INT,
                     _ = terminate.recv() => Signal::TERM,
                 };
-                if let Some(group) = Pid::from_raw(GROUP.load(Ordering::SeqCst)) {
+                INTERRUPTED.store(true, Ordering::SeqCst);
+                for group in groups().iter() {
                     // It may just have ended by itself.
-                    let _ = kill_process_group(group, signal);
+                    let _ = kill_process_group(*group, signal);
                 }
             }
         });
@@ -38,14 +47,27 @@ pub(crate) fn pass_on() -> Result<()> {
     Ok(())
 }
 
-/// Starts a program in a process group of its own, which signals are passed on to.
+/// Whether a signal came: nothing more is to be started.
+pub(crate) fn came() -> bool {
+    INTERRUPTED.load(Ordering::SeqCst)
+}
+
+/// Starts a program in a process group of its own, which signals are passed on to until [`wait`] returns.
 pub(crate) fn start(command: &mut Command) -> io::Result<Child> {
+    // Under the lock, so that no signal falls between the start and the note of it.
+    let mut groups = groups();
+    if came() {
+        return Err(io::ErrorKind::Interrupted.into());
+    }
     let child = command.process_group(0).spawn()?;
-    GROUP.store(i32::try_from(child.id()).unwrap_or(0), Ordering::SeqCst);
+    groups.extend(Pid::from_raw(i32::try_from(child.id()).unwrap_or(0)));
     Ok(child)
 }
 
-/// The program has ended: signals go nowhere.
-pub(crate) fn ended() {
-    GROUP.store(0, Ordering::SeqCst);
+/// Waits for a program that [`start`] started. Signals no longer go to it.
+pub(crate) fn wait(child: &mut Child) -> io::Result<ExitStatus> {
+    let status = child.wait();
+    let id = i32::try_from(child.id()).unwrap_or(0);
+    groups().retain(|group| group.as_raw_nonzero().get() != id);
+    status
 }

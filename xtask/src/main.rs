@@ -12,6 +12,7 @@ mod programs;
 mod sabotage;
 mod soak;
 mod test;
+mod test_binaries;
 mod workspace;
 
 use std::process::ExitCode;

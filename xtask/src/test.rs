@@ -7,29 +7,42 @@ use anyhow::Result;
 
 use crate::cargo_test::{self, Outcome};
 use crate::kafka_node::{self, KafkaNode, StartOptions};
-use crate::{interrupt, programs};
+use crate::{interrupt, programs, test_binaries};
 
 /// Runs the tests whose names contain the filter.
 pub(crate) fn run(filter: Option<&str>) -> Result<ExitCode> {
     let begun = Instant::now();
     programs::provide_all()?;
     interrupt::pass_on()?;
-    let arguments: Vec<&str> = ["--no-fail-fast"].into_iter().chain(filter).collect();
-    let outcome = with_kafka(|environment| cargo_test::run("failpoints", &arguments, environment))?;
+    let outcome = with_kafka(|environment| run_all(filter, environment))?;
     println!();
     for name in &outcome.failed {
         println!("failed: {name}");
     }
-    let Outcome { status, passed, failed, ignored } = outcome;
+    for name in &outcome.failed_programs {
+        println!("did not end well: {name}");
+    }
     println!(
         "{} passed, {} failed, {} ignored, {:.0} s{}",
-        passed.len(),
-        failed.len(),
-        ignored.len(),
+        outcome.passed.len(),
+        outcome.failed.len(),
+        outcome.ignored.len(),
         begun.elapsed().as_secs_f32(),
-        if status.success() { "" } else { " (not all is well: see above)" }
+        if outcome.all_is_well() { "" } else { " (not all is well: see above)" }
     );
-    Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::from(1) })
+    Ok(if outcome.all_is_well() { ExitCode::SUCCESS } else { ExitCode::from(1) })
+}
+
+/// The programs that hold tests, then the examples in the documentation.
+fn run_all(filter: Option<&str>, environment: &[(&str, String)]) -> Result<Outcome> {
+    let mut outcome = test_binaries::run("failpoints", filter, environment)?;
+    let arguments: Vec<&str> = ["--doc"].into_iter().chain(filter).collect();
+    let examples = cargo_test::run("failpoints", &arguments, environment)?;
+    outcome.passed.extend(examples.passed);
+    outcome.failed.extend(examples.failed);
+    outcome.ignored.extend(examples.ignored);
+    outcome.failed_programs.extend(examples.failed_programs);
+    Ok(outcome)
 }
 
 /// Does the work with a node of its own, which is stopped whatever comes of it, as are all nodes that tests started
