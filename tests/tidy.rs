@@ -20,17 +20,19 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("metrics", &[]),
     ("arrivals", &["domain"]),
     ("window", &["domain"]),
+    ("parity", &["domain", "layout"]),
+    ("cutover", &["domain"]),
     ("capture", &["domain"]),
-    ("config", &["arrivals", "capture", "domain", "layout", "mapping"]),
-    ("ledger", &["arrivals", "config", "domain", "layout"]),
+    ("config", &["arrivals", "capture", "cutover", "domain", "layout", "mapping", "parity"]),
+    ("ledger", &["arrivals", "config", "cutover", "domain", "layout"]),
     ("health", &["arrivals", "clock", "domain", "ledger", "metrics"]),
     ("http", &["health", "metrics"]),
     ("traces", &["domain", "http"]),
     (
         "inbound",
         &[
-            "arrivals", "capture", "clock", "config", "domain", "health", "layout", "ledger", "mapping", "metrics",
-            "stop", "traces",
+            "arrivals", "capture", "clock", "config", "cutover", "domain", "health", "layout", "ledger", "mapping",
+            "metrics", "stop", "traces",
         ],
     ),
     ("outbound", &["capture", "config", "domain", "inbound", "layout", "ledger", "mapping", "stop"]),
@@ -47,15 +49,15 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "arrivals", "capture", "config", "demo", "domain", "draft", "health", "http", "inbound", "layout",
-            "ledger", "outbound", "relay", "runner", "traces", "wiring", "stop",
+            "arrivals", "capture", "config", "cutover", "demo", "domain", "draft", "health", "http", "inbound",
+            "layout", "ledger", "outbound", "parity", "relay", "runner", "traces", "wiring", "stop",
         ],
     ),
     ("main", &[]),
 ];
 
 /// Modules that touch no file, clock, network or configuration: they are given what they work on.
-const PURE: [&str; 6] = ["domain", "layout", "mapping", "draft", "arrivals", "window"];
+const PURE: [&str; 8] = ["domain", "layout", "mapping", "draft", "arrivals", "window", "parity", "cutover"];
 
 fn tree() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))

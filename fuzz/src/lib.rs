@@ -13,12 +13,16 @@ pub mod arrivals;
 pub mod capture;
 #[path = "../../src/config/mod.rs"]
 pub mod config;
+#[path = "../../src/cutover/mod.rs"]
+pub mod cutover;
 #[path = "../../src/domain/mod.rs"]
 pub mod domain;
 #[path = "../../src/layout/mod.rs"]
 pub mod layout;
 #[path = "../../src/mapping/mod.rs"]
 pub mod mapping;
+#[path = "../../src/parity/mod.rs"]
+pub mod parity;
 
 use layout::{Exception, FileFrame, Layout, ParseError, Parser, Rebuilder, Record, Verdict};
 

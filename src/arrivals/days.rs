@@ -33,6 +33,12 @@ impl Deadline {
         self.calendar.cut_off(day, self.by).after(self.grace)
     }
 
+    /// When the files of a business date are due; `None` where the date is none of an expected day.
+    #[must_use]
+    pub fn due_for(&self, business_date: BusinessDate) -> Option<Moment> {
+        self.day_of(business_date).map(|day| self.due(day))
+    }
+
     /// The last day before the first one whose files are not due yet.
     pub(super) fn day_before_open(&self, now: Moment) -> BusinessDate {
         // A cut-off lies within the day or at its end, its due time so much later.

@@ -7,7 +7,7 @@ use dropbridge_port::OutgoingRecord;
 use serde::Serialize;
 
 use super::{Answer, Output, check_known};
-use crate::inbound::slot::{JSON_HEADER, host};
+use crate::inbound::slot::JSON_HEADER;
 use crate::ledger::control::{FORMAT, FeedSwitch, RequestAction};
 use crate::ledger::replay::read_control;
 use crate::ledger::topics::REQUEST_PARTITION;
@@ -127,7 +127,7 @@ async fn switch(
         feed: feed.to_owned(),
         paused,
         reason: arguments.reason.clone(),
-        by: person(),
+        by: super::person(),
         switched_at: bridge.context.clock.now(),
     };
     let (key, value) = (FeedSwitch::record_key(feed), serde_json::to_vec(&switch)?);
@@ -148,12 +148,4 @@ async fn switch(
         (false, false) => format!("{feed} is {state}; no bridge runs"),
     })?;
     Ok(Answer::Fine)
-}
-
-/// Who types this, for the record.
-fn person() -> String {
-    let name = ["SUDO_USER", "USER", "LOGNAME"].iter().find_map(|name| std::env::var(name).ok());
-    let name = name.filter(|name| !name.is_empty());
-    let name = name.unwrap_or_else(|| format!("uid {}", rustix::process::getuid().as_raw()));
-    format!("{name}@{}", host())
 }

@@ -5,6 +5,7 @@
 mod arrivals;
 mod backfill;
 mod check;
+mod cutover;
 mod deliveries;
 mod demo;
 mod events;
@@ -16,6 +17,7 @@ mod ledger;
 mod log;
 mod man;
 mod output;
+mod parity;
 mod prove;
 mod quarantine;
 mod relay;
@@ -33,6 +35,8 @@ use std::sync::Arc;
 use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::config;
+use crate::domain::BusinessDate;
+use crate::inbound::slot::host;
 use crate::wiring::Bridge;
 
 pub use output::Output;
@@ -71,6 +75,8 @@ enum Command {
     Prove(prove::ProveArguments),
     /// Write files again from their events, byte for byte.
     Render(render::RenderArguments),
+    /// Compare a file that was made of a new service's events with the one that the batch job wrote.
+    Parity(parity::ParityArguments),
     /// Print events.
     Events(events::EventsArguments),
     /// Look at which drops became which events.
@@ -84,6 +90,9 @@ enum Command {
     /// Look after files that were made of events: which were delivered, and which wait for a person.
     #[command(subcommand, after_help = "Example:\n  dropbridge deliveries list --state held")]
     Deliveries(deliveries::DeliveriesCommand),
+    /// Move a department to a new service, and back: stages, what blocks them, and who decided.
+    #[command(subcommand, after_help = "Example:\n  dropbridge cutover status")]
+    Cutover(cutover::CutoverCommand),
     /// Look after files that could not be published.
     #[command(subcommand, after_help = "Example:\n  dropbridge quarantine list")]
     Quarantine(quarantine::QuarantineCommand),
@@ -153,11 +162,13 @@ async fn dispatch(arguments: Arguments, output: Output) -> anyhow::Result<Answer
         Command::Backfill(own) => backfill::run(open(config)?, &own, output).await,
         Command::Prove(own) => prove::run(config, &own, output),
         Command::Render(own) => render::run(&*open(config)?, &own, output),
+        Command::Parity(own) => parity::run(config, &own, output),
         Command::Events(own) => events::run(&*open(config)?, &own, output),
         Command::Ledger(own) => ledger::run(&*open(config)?, &own, output),
         Command::Arrivals(own) => arrivals::run(&*open(config)?, &own, output),
         Command::Feed(own) => feed::run(open(config)?, &own, output).await,
         Command::Deliveries(own) => deliveries::run(open(config)?, &own, output).await,
+        Command::Cutover(own) => cutover::run(open(config)?, &own, output).await,
         Command::Quarantine(own) => quarantine::run(open(config)?, &own, output).await,
         Command::Relay(own) => relay::run(config, &own, output),
         Command::Layout(own) => layout::run(&own, output),
@@ -189,6 +200,18 @@ fn check_known<'a>(what: &str, name: Option<&str>, known: impl Iterator<Item = &
         }
         _ => Ok(()),
     }
+}
+
+/// Who types this, for the record.
+fn person() -> String {
+    let name = ["SUDO_USER", "USER", "LOGNAME"].iter().find_map(|name| std::env::var(name).ok());
+    let name = name.filter(|name| !name.is_empty());
+    let name = name.unwrap_or_else(|| format!("uid {}", rustix::process::getuid().as_raw()));
+    format!("{name}@{}", host())
+}
+
+fn parse_date(text: &str) -> Result<BusinessDate, String> {
+    BusinessDate::parse(text).ok_or_else(|| format!("`{text}` is no date (YYYY-MM-DD)"))
 }
 
 fn start_log(arguments: &Arguments) {

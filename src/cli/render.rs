@@ -39,7 +39,7 @@ pub(super) struct RenderArguments {
     #[arg(long)]
     key: Option<String>,
     /// The files of this business date, as their names say (YYYY-MM-DD).
-    #[arg(long, value_name = "DATE", value_parser = parse_date)]
+    #[arg(long, value_name = "DATE", value_parser = super::parse_date)]
     date: Option<BusinessDate>,
     /// All files of the feed.
     #[arg(long)]
@@ -47,10 +47,6 @@ pub(super) struct RenderArguments {
     /// Where to write them; nothing that is there is replaced.
     #[arg(long, value_name = "DIRECTORY")]
     to: PathBuf,
-}
-
-fn parse_date(text: &str) -> Result<BusinessDate, String> {
-    BusinessDate::parse(text).ok_or_else(|| format!("`{text}` is no date (YYYY-MM-DD)"))
 }
 
 /// Runs it.

@@ -15,6 +15,7 @@ use super::given::Given;
 use super::layout::StatedLayout;
 use super::mapping::{self, StatedEvent, Surroundings};
 use super::outbox::{self, StatedRelay};
+use super::parity;
 use super::places::resolved;
 use super::problems::{Place, suggestion};
 use super::readiness;
@@ -88,6 +89,8 @@ pub(super) fn read(section: Section<'_>, department: Option<&str>, bridge: &Brid
     if !events.is_empty() && events.len() == stated.len() {
         every_record_has_its_place(&section, &around, &events);
     }
+    let around = parity::Around { layout, events: &events };
+    let parity = parity::read(section.section("parity"), &around);
     let id_place = section.place_of("id");
     let include = names.patterns.iter().map(|(text, place, _)| (text.clone(), place.clone())).collect();
     section.end();
@@ -117,6 +120,7 @@ pub(super) fn read(section: Section<'_>, department: Option<&str>, bridge: &Brid
             least_verdict,
             ignore,
             events: events.into_iter().map(|event| event.spec).collect::<Option<_>>()?,
+            parity: Arc::new(parity?),
             keep_captures: of_store.keep_captures,
             store_quota: of_store.quota,
             retention: of_store.retention,

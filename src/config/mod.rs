@@ -7,6 +7,7 @@
 mod address;
 mod bridge;
 mod calendar;
+mod cutover;
 mod department;
 mod expect;
 mod feed;
@@ -15,6 +16,7 @@ mod http;
 mod layout;
 mod mapping;
 mod outbox;
+mod parity;
 mod places;
 mod problems;
 mod readiness;
@@ -32,6 +34,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::cutover::Gates;
 use crate::domain::name_pattern::Wildcard;
 use crate::layout::Layout;
 
@@ -40,6 +43,7 @@ pub use problems::{Problem, Problems};
 pub use settings::Settings;
 
 use bridge::Bridge;
+use department::StatedDepartment;
 use feed::{Layouts, StatedFeed};
 use problems::{Gathered, Place};
 use rendering::StatedRendering;
@@ -99,13 +103,24 @@ fn read(path: &Path, gathered: &Gathered) -> Option<Settings> {
     let source = Source::read(path, gathered)?;
     let bridge = bridge::read(&source);
     let layouts = layouts(&source, &bridge, gathered);
-    let (feeds, renderings) = departments(&source, &bridge, &layouts, gathered);
+    let (mut feeds, mut renderings, mut gates) = (Vec::new(), Vec::new(), Vec::new());
+    for department in departments(&source, &bridge, &layouts, gathered) {
+        feeds.extend(department.feeds);
+        renderings.extend(department.renderings);
+        gates.extend(department.gates);
+    }
     places::check(&bridge, &feeds, &renderings, gathered);
     let feeds = places::pass_over(&bridge, feeds);
-    settings(path, bridge, feeds, renderings)
+    settings(path, bridge, feeds, renderings, cutover::by_department(gates, gathered))
 }
 
-fn settings(path: &Path, bridge: Bridge, feeds: Vec<StatedFeed>, renderings: Vec<StatedRendering>) -> Option<Settings> {
+fn settings(
+    path: &Path,
+    bridge: Bridge,
+    feeds: Vec<StatedFeed>,
+    renderings: Vec<StatedRendering>,
+    gates: BTreeMap<String, Gates>,
+) -> Option<Settings> {
     let renderings =
         renderings.into_iter().map(|rendering| rendering.settings(&bridge, &feeds)).collect::<Option<_>>()?;
     Some(Settings {
@@ -128,6 +143,7 @@ fn settings(path: &Path, bridge: Bridge, feeds: Vec<StatedFeed>, renderings: Vec
         events: bridge.events.into_iter().map(|(name, event)| Some((name, event?))).collect::<Option<_>>()?,
         feeds: feeds.into_iter().map(|feed| feed.settings.map(Arc::new)).collect::<Option<_>>()?,
         renderings,
+        gates,
     })
 }
 
@@ -152,21 +168,11 @@ fn layouts(source: &Source<'_>, bridge: &Bridge, gathered: &Gathered) -> Layouts
     layouts
 }
 
-/// The feeds and the renderings of all departments.
-fn departments(
-    source: &Source<'_>,
-    bridge: &Bridge,
-    layouts: &Layouts,
-    gathered: &Gathered,
-) -> (Vec<StatedFeed>, Vec<StatedRendering>) {
-    let (mut feeds, mut renderings) = (Vec::new(), Vec::new());
-    for path in files(source, bridge.departments.as_ref(), gathered) {
-        let Some(file) = Source::read(&path, gathered) else { continue };
-        let (own_feeds, own_renderings) = department::read(&file, bridge, layouts);
-        feeds.extend(own_feeds);
-        renderings.extend(own_renderings);
-    }
-    (feeds, renderings)
+/// All departments.
+fn departments(source: &Source<'_>, bridge: &Bridge, layouts: &Layouts, gathered: &Gathered) -> Vec<StatedDepartment> {
+    let paths = files(source, bridge.departments.as_ref(), gathered);
+    let sources = paths.iter().filter_map(|path| Source::read(path, gathered));
+    sources.map(|source| department::read(&source, bridge, layouts)).collect()
 }
 
 /// The files that a pattern such as `departments/*.toml` means, by name; none is a problem.

@@ -11,6 +11,7 @@ use dropbridge_port::Attributes;
 use crate::arrivals::Expectation;
 use crate::capture::readiness::{ChecksumRule, Readiness};
 use crate::capture::{Account, StoreOptions};
+use crate::cutover::Gates;
 use crate::domain::Calendar;
 use crate::domain::name_pattern::{NamePattern, NameTemplate, Wildcard};
 use crate::domain::policy::{
@@ -18,6 +19,7 @@ use crate::domain::policy::{
 };
 use crate::layout::{Layout, Verdict};
 use crate::mapping::spec::EventSpec;
+use crate::parity::Rules;
 
 /// A whole bridge.
 #[derive(Clone, Debug)]
@@ -52,6 +54,8 @@ pub struct Settings {
     pub feeds: Vec<Arc<FeedSettings>>,
     /// Renderings, in the order of the files.
     pub renderings: Vec<Arc<RenderingSettings>>,
+    /// What departments demand before they advance, where they state it.
+    pub gates: BTreeMap<String, Gates>,
 }
 
 /// The store.
@@ -220,6 +224,8 @@ pub struct FeedSettings {
     pub ignore: Vec<String>,
     /// The events.
     pub events: Vec<EventSpec>,
+    /// How a legacy file and a candidate are compared.
+    pub parity: Arc<Rules>,
     /// Which of its captures stay in the store after publishing.
     pub keep_captures: KeepCaptures,
     /// Bytes that its objects may take in the store.

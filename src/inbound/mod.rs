@@ -12,6 +12,7 @@ pub mod archive;
 pub mod arrivals;
 pub mod baseline;
 mod chunks;
+pub mod cutover;
 pub mod keeping;
 pub mod manifest;
 pub mod plan;

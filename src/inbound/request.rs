@@ -47,6 +47,8 @@ impl Publisher {
             RequestAction::Purge { feed, older_than_s } => {
                 self.purge_on_request(request, feed.as_ref(), *older_than_s)?
             }
+            // Whoever keeps the journals does it.
+            RequestAction::Cutover { department, .. } => Err(format!("nobody here can move {department}")),
             // Those about renderings that there are went to them.
             RequestAction::Deliveries(action) => Err(format!("there is no rendering `{}`", action.rendering())),
         };

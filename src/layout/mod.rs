@@ -164,6 +164,12 @@ impl Layout {
         self.record_types.get(record_type)?.fields.iter().position(|field| field.name == name)
     }
 
+    /// How many bytes of the file these bytes are: those of UTF-16 are held as UTF-8.
+    #[must_use]
+    pub fn bytes_in_file(&self, bytes: &[u8]) -> u64 {
+        self.encoding.bytes_in_file(bytes) as u64
+    }
+
     /// The longest record that is accepted, terminator included.
     #[must_use]
     pub fn max_record_bytes(&self) -> usize {

@@ -197,7 +197,13 @@ impl Record {
     /// Where the raw text of a field begins in the file, an opening quote included.
     #[must_use]
     pub fn field_offset(&self, field: usize) -> u64 {
-        self.start + self.in_file(self.raw.get(..self.raw_field(field).start).unwrap_or_default())
+        self.offset_of(self.raw_field(field).start)
+    }
+
+    /// Where a byte of [`Record::raw`] stands in the file; the record's beginning for one that it does not have.
+    #[must_use]
+    pub fn offset_of(&self, raw: usize) -> u64 {
+        self.start + self.in_file(self.raw.get(..raw).unwrap_or_default())
     }
 
     /// Where the raw text of a field stands in [`Record::raw`], quotes included; empty where it has none.

@@ -3,7 +3,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::{ContentHash, EntryFacts, LogicalKey, Moment};
+use crate::cutover;
+use crate::domain::{BusinessDate, ContentHash, EntryFacts, LogicalKey, Moment};
 
 /// The version of these records that this build writes, and the newest it reads.
 pub const FORMAT: u32 = 1;
@@ -199,6 +200,16 @@ pub enum RequestAction {
     },
     /// Something about deliveries.
     Deliveries(DeliveryAction),
+    /// Move a department to another stage.
+    Cutover {
+        /// The department.
+        department: String,
+        /// What a person asks for.
+        command: cutover::Command,
+        /// The newest business date of its published files, as the command found it: to look for it takes long.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        newest_date: Option<BusinessDate>,
+    },
 }
 
 /// What can be asked of deliveries.

@@ -8,6 +8,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use crate::arrivals::Journal;
+use crate::cutover::CutoverJournal;
 
 use super::control::{Baseline, Claim, FORMAT, FeedSwitch, GENESIS_KEY, Genesis, Import, Request};
 use super::topics::{REQUEST_PARTITION, Topics};
@@ -33,6 +34,8 @@ pub struct ControlState {
     pub claims: BTreeMap<u32, Claim>,
     /// Journals of feeds that expect files.
     pub arrivals: BTreeMap<String, Journal>,
+    /// Journals of departments that were moved to another stage.
+    pub cutovers: BTreeMap<String, CutoverJournal>,
     /// Requests not yet done, by id.
     pub requests: BTreeMap<String, Request>,
 }
@@ -139,6 +142,14 @@ pub fn apply_control(state: &mut ControlState, topic: &str, record: &FetchedReco
         }
         (Some(value), Some(("arrivals", feed))) => {
             state.arrivals.insert(feed.to_owned(), decode(topic, record, value)?);
+        }
+        (Some(value), Some(("cutover", department))) => {
+            let journal: CutoverJournal = decode(topic, record, value)?;
+            // It only grows: a record that is read again is no news.
+            let known = state.cutovers.get(department).map_or(0, |known| known.transitions.len());
+            if journal.transitions.len() >= known {
+                state.cutovers.insert(department.to_owned(), journal);
+            }
         }
         (Some(value), Some(("feed", feed))) => {
             state.switches.insert(feed.to_owned(), decode(topic, record, value)?);

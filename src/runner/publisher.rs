@@ -15,6 +15,7 @@ use super::feed::WorkerEnd;
 use super::rendering::Desk;
 use super::renderings::Renderings;
 use crate::inbound::baseline::{BaselinePolicy, record_baseline};
+use crate::inbound::cutover::Asked;
 use crate::inbound::prepare::Prepared;
 use crate::inbound::publish::{Publisher, adopt};
 use crate::inbound::tally::Tally;
@@ -112,7 +113,8 @@ impl Requests {
         let topic = bridge.context.topics.control.clone();
         let from = StartAt::Partition(REQUEST_PARTITION);
         let reader = bridge.context.log.reader(Isolation::ReadCommitted, &[(&topic, from)])?;
-        let (state, waiting) = (ControlState::default(), control.requests.values().cloned().collect());
+        let state = ControlState { cutovers: control.cutovers.clone(), ..ControlState::default() };
+        let waiting = control.requests.values().cloned().collect();
         Ok(Self {
             reader,
             topic,
@@ -258,6 +260,14 @@ impl Requests {
                 Ok(()) => publisher.end_request(&request.id)?,
                 Err(why) => publisher.refuse_request(&request.id, &why)?,
             },
+            RequestAction::Cutover { department, command, newest_date } => {
+                let asked = Asked { department, command, newest_date: *newest_date };
+                let gates = bridge.settings.gates.get(department).cloned().unwrap_or_default();
+                let journal = self.state.cutovers.get(department);
+                if let Some(journal) = publisher.cut_over(request, &asked, journal, &gates, &bridge.plans())? {
+                    self.state.cutovers.insert(department.clone(), journal);
+                }
+            }
             RequestAction::Deliveries(action)
                 if bridge.renderings.iter().any(|plan| plan.id() == action.rendering()) =>
             {

@@ -3,6 +3,7 @@
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used, unreachable_pub)]
 
 pub mod account;
+pub mod browser;
 pub mod desk;
 pub mod estate;
 pub mod feeds;

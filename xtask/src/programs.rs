@@ -15,7 +15,7 @@ struct Program {
     without: &'static str,
 }
 
-const PROGRAMS: [Program; 9] = [
+const PROGRAMS: [Program; 10] = [
     Program { name: "java", package: "default-jre-headless", without: "everything that needs Apache Kafka" },
     Program { name: "mvn", package: "maven", without: "everything that needs Apache Kafka" },
     Program { name: "openssl", package: "openssl", without: "everything that needs Apache Kafka" },
@@ -24,6 +24,7 @@ const PROGRAMS: [Program; 9] = [
     Program { name: "python3", package: "python3", without: "expectations of the fixtures by an independent reader" },
     Program { name: "strace", package: "strace", without: "the order of system calls when bytes are made durable" },
     Program { name: "promtool", package: "prometheus", without: "the alert rules" },
+    Program { name: "chromium", package: "chromium", without: "the page for the owner of a department" },
     Program { name: "systemd-analyze", package: "systemd", without: "the systemd unit" },
 ];
 

@@ -89,6 +89,16 @@ fn rendering() {
 }
 
 #[test]
+fn cutover() {
+    check(include_str!("wrong/cutover.txt"));
+}
+
+#[test]
+fn parity() {
+    check(include_str!("wrong/parity.txt"));
+}
+
+#[test]
 fn readiness() {
     check(include_str!("wrong/readiness.txt"));
 }

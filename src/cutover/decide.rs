@@ -1,0 +1,317 @@
+//! The decision.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::domain::{BusinessDate, Moment};
+
+use super::evidence::{Evidence, Gates};
+use super::journal::{CutoverJournal, Transition};
+use super::stage::Stage;
+
+/// Which way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Direction {
+    /// To the next stage.
+    Advance,
+    /// To the one before.
+    Rollback,
+}
+
+/// What a person asks for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Command {
+    /// Which way.
+    pub direction: Direction,
+    /// From which business date on; the first one that can be where none is stated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub effective: Option<BusinessDate>,
+    /// Who asks: user and host.
+    pub by: String,
+    /// Who approved it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approved_by: Option<String>,
+    /// Why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Overrule what can be overruled.
+    #[serde(default)]
+    pub force: bool,
+}
+
+/// What stands against a transition.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "block", rename_all = "snake_case")]
+pub enum Block {
+    /// There is no stage beyond.
+    NoStage {
+        /// The stage it is in.
+        stage: Stage,
+    },
+    /// The department has no feed.
+    NoFeed,
+    /// Something of this date, or a later one, was published or delivered already.
+    DateIsTaken {
+        /// The date that was asked for.
+        effective: BusinessDate,
+        /// The newest date of which there is something.
+        newest: BusinessDate,
+    },
+    /// Another transition takes effect then, or later.
+    DateIsPlanned {
+        /// The date that was asked for.
+        effective: BusinessDate,
+        /// That of the other transition.
+        planned: BusinessDate,
+    },
+    /// No date was stated, and nothing tells which is the first that can be.
+    NoDate,
+    /// Files of these feeds cannot be written again from their events.
+    Unproven {
+        /// The feeds.
+        feeds: Vec<String>,
+    },
+    /// These feeds are taps.
+    Tap {
+        /// The feeds.
+        feeds: Vec<String>,
+    },
+    /// This build does not forward candidate events.
+    NoForwarding,
+    /// To overrule needs a reason.
+    NoReason,
+    /// Too few business days of parity in a row.
+    ParityDays {
+        /// How many there are.
+        days: u32,
+        /// How many are needed.
+        needed: u32,
+    },
+    /// Drops wait for a person.
+    OpenDrops {
+        /// How many.
+        drops: u64,
+        /// How many may.
+        most: u64,
+    },
+    /// The candidate events are too far behind, or nobody knows how far.
+    CandidateLag {
+        /// How far, in milliseconds.
+        lag_ms: Option<u64>,
+        /// How far they may be.
+        most_ms: u64,
+    },
+    /// Nobody approved it who may.
+    NotApproved {
+        /// Who was named.
+        named: Option<String>,
+        /// Who may; anybody who is named where this is empty.
+        approvers: Vec<String>,
+    },
+    /// The legacy producer's files do not come any more: nobody could speak again.
+    LegacyIsSilent,
+}
+
+impl Block {
+    /// Whether a person may overrule it. What would break a promise cannot be.
+    #[must_use]
+    pub const fn can_be_forced(&self) -> bool {
+        matches!(
+            self,
+            Self::ParityDays { .. }
+                | Self::OpenDrops { .. }
+                | Self::CandidateLag { .. }
+                | Self::NotApproved { .. }
+                | Self::LegacyIsSilent
+        )
+    }
+}
+
+/// What would become of a command.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Plan {
+    /// The stage before it.
+    pub from: Stage,
+    /// The stage behind it; nothing where there is none.
+    pub to: Option<Stage>,
+    /// From which business date on.
+    pub effective: Option<BusinessDate>,
+    /// All that stands against it.
+    pub blocks: Vec<Block>,
+}
+
+/// What a command would come to, with everything that stands against it.
+#[must_use]
+pub fn plan(journal: &CutoverJournal, gates: &Gates, evidence: &Evidence, command: &Command) -> Plan {
+    let from = journal.last_stage();
+    let to = match command.direction {
+        Direction::Advance => from.next(),
+        Direction::Rollback => from.previous(),
+    };
+    let effective = command.effective.or_else(|| first_date(journal, evidence, command.direction));
+    let mut blocks = Vec::new();
+    if to.is_none() {
+        blocks.push(Block::NoStage { stage: from });
+    }
+    if evidence.feeds.is_empty() {
+        blocks.push(Block::NoFeed);
+    }
+    blocks.extend(block_of_date(journal, evidence, command.direction, effective));
+    match (command.direction, to) {
+        (Direction::Advance, Some(to)) => advance(to, gates, evidence, command, &mut blocks),
+        (Direction::Rollback, Some(to)) if from.authority() != to.authority() && !evidence.legacy_runs => {
+            blocks.push(Block::LegacyIsSilent);
+        }
+        _ => {}
+    }
+    let is_reasoned = command.reason.as_ref().is_some_and(|reason| !reason.trim().is_empty());
+    if command.force && !is_reasoned {
+        blocks.push(Block::NoReason);
+    }
+    Plan { from, to, effective, blocks }
+}
+
+/// Decides a command.
+///
+/// # Errors
+/// Everything that stands against it, and was or cannot be overruled.
+pub fn decide(
+    journal: &CutoverJournal,
+    gates: &Gates,
+    evidence: &Evidence,
+    command: &Command,
+    now: Moment,
+) -> Result<Transition, Vec<Block>> {
+    let Plan { from, to, effective, blocks } = plan(journal, gates, evidence, command);
+    let stands = |block: &Block| !(command.force && block.can_be_forced());
+    let (Some(to), Some(effective), false) = (to, effective, blocks.iter().any(stands)) else {
+        return Err(blocks);
+    };
+    Ok(Transition {
+        from,
+        to,
+        effective,
+        decided_at: now,
+        by: command.by.clone(),
+        approved_by: command.approved_by.clone(),
+        reason: command.reason.clone(),
+        forced: blocks,
+        evidence: evidence.clone(),
+    })
+}
+
+/// The first date that a transition can take effect from; nothing where there was no date at all yet.
+fn first_date(journal: &CutoverJournal, evidence: &Evidence, direction: Direction) -> Option<BusinessDate> {
+    let behind_newest = evidence.newest_date.map(|date| date.days_later(1));
+    let by_plan = journal.last_effective().map(|date| match direction {
+        Direction::Advance => date.days_later(1),
+        // What is planned and not in effect yet is called off.
+        Direction::Rollback => date,
+    });
+    behind_newest.max(by_plan)
+}
+
+fn block_of_date(
+    journal: &CutoverJournal,
+    evidence: &Evidence,
+    direction: Direction,
+    effective: Option<BusinessDate>,
+) -> Option<Block> {
+    let Some(effective) = effective else { return Some(Block::NoDate) };
+    if let Some(newest) = evidence.newest_date.filter(|newest| effective <= *newest) {
+        return Some(Block::DateIsTaken { effective, newest });
+    }
+    let planned = journal.last_effective()?;
+    let is_free = match direction {
+        Direction::Advance => effective > planned,
+        Direction::Rollback => effective >= planned,
+    };
+    (!is_free).then_some(Block::DateIsPlanned { effective, planned })
+}
+
+fn advance(to: Stage, gates: &Gates, evidence: &Evidence, command: &Command, blocks: &mut Vec<Block>) {
+    if !evidence.unproven.is_empty() {
+        blocks.push(Block::Unproven { feeds: evidence.unproven.clone() });
+    }
+    if evidence.open_drops > gates.most_open_drops {
+        blocks.push(Block::OpenDrops { drops: evidence.open_drops, most: gates.most_open_drops });
+    }
+    if to == Stage::Shadow {
+        return;
+    }
+    if !evidence.taps.is_empty() {
+        blocks.push(Block::Tap { feeds: evidence.taps.clone() });
+    }
+    if !evidence.forwards {
+        blocks.push(Block::NoForwarding);
+    }
+    // In retirement there may be no legacy file any more to be compared with.
+    if to == Stage::Live && evidence.parity_days < gates.parity_days {
+        blocks.push(Block::ParityDays { days: evidence.parity_days, needed: gates.parity_days });
+    }
+    if let Some(most) = gates.most_candidate_lag {
+        let lag = evidence.candidate_lag_ms;
+        if lag.is_none_or(|lag| Duration::from_millis(lag) > most) {
+            let most_ms = u64::try_from(most.as_millis()).unwrap_or(u64::MAX);
+            blocks.push(Block::CandidateLag { lag_ms: lag, most_ms });
+        }
+    }
+    let named = command.approved_by.as_deref().filter(|named| !named.trim().is_empty());
+    let may = |named: &str| gates.approvers.is_empty() || gates.approvers.iter().any(|approver| approver == named);
+    if !named.is_some_and(may) {
+        blocks.push(Block::NotApproved { named: command.approved_by.clone(), approvers: gates.approvers.clone() });
+    }
+}
+
+impl fmt::Display for Block {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoStage { stage } => write!(out, "there is no stage beyond {stage} in this direction"),
+            Self::NoFeed => out.write_str("the department has no feed"),
+            Self::DateIsTaken { effective, newest } => {
+                write!(out, "{effective} is not free: something of {newest} was published already; state a later date")
+            }
+            Self::DateIsPlanned { effective, planned } => {
+                write!(out, "{effective} is not behind {planned}, from which the last transition takes effect")
+            }
+            Self::NoDate => out.write_str("no business date was seen yet: state from which one on"),
+            Self::Unproven { feeds } => write!(
+                out,
+                "files of {} cannot be written again from their events, or none was published yet: see `prove`",
+                feeds.join(", ")
+            ),
+            Self::Tap { feeds } => write!(
+                out,
+                "{} {} no outbox of their own: the old producer would go on writing into the consumer's directory; \
+                 interpose them",
+                feeds.join(", "),
+                if feeds.len() == 1 { "has" } else { "have" }
+            ),
+            Self::NoForwarding => out.write_str("this build of dropbridge does not forward candidate events yet"),
+            Self::NoReason => out.write_str("to overrule needs a reason"),
+            Self::ParityDays { days, needed } => {
+                write!(out, "{days} business days of parity in a row, {needed} are needed")
+            }
+            Self::OpenDrops { drops, most } => write!(out, "{drops} drops wait for a person, {most} may"),
+            Self::CandidateLag { lag_ms: Some(lag), most_ms } => {
+                write!(out, "the candidate events are {lag} ms behind, {most_ms} ms are allowed")
+            }
+            Self::CandidateLag { lag_ms: None, most_ms } => {
+                write!(out, "nobody knows how far the candidate events are behind, {most_ms} ms are allowed")
+            }
+            Self::NotApproved { named, approvers } => {
+                match named {
+                    Some(named) => write!(out, "`{named}` may not approve it")?,
+                    None => out.write_str("nobody approved it")?,
+                }
+                if approvers.is_empty() { Ok(()) } else { write!(out, "; who may: {}", approvers.join(", ")) }
+            }
+            Self::LegacyIsSilent => {
+                out.write_str("the legacy producer's files do not come any more: it could not speak for a date again")
+            }
+        }
+    }
+}
