@@ -62,6 +62,8 @@ enum Benchmark {
     Ledger,
     /// Files to events on a real Kafka, against kcat and bare transactions; writes docs/performance.md when asked
     Forward(bench::ForwardOptions),
+    /// Events of a real Kafka back to files, against kcat and bare transactions; writes docs/performance.md when asked
+    Reverse(bench::ReverseOptions),
 }
 
 #[derive(Subcommand)]
@@ -117,6 +119,7 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Bench { what: Benchmark::Layouts } => bench::run("layouts"),
         Command::Bench { what: Benchmark::Ledger } => bench::run("ledger"),
         Command::Bench { what: Benchmark::Forward(options) } => bench::forward(&options),
+        Command::Bench { what: Benchmark::Reverse(options) } => bench::reverse(&options),
         Command::Soak(arguments) => soak::run(&arguments),
         Command::Kafka { action } => kafka(action),
     }

@@ -95,10 +95,12 @@ const WRITER: &[(&str, &str)] = &[
     ("message.max.bytes", "1048588"),
 ];
 
-/// Defaults for readers. The fetch queue is bounded for the same reason; the waits are short so that the end of a
-/// partition is told soon.
+/// Defaults for readers. The fetch queue is bounded for the same reason, and one answer too, which is compressed and
+/// several times as large in the queue: a file is read by one reader for each partition. The waits are short so that the
+/// end of a partition is told soon.
 const READER: &[(&str, &str)] = &[
-    ("queued.max.messages.kbytes", "8192"),
+    ("queued.max.messages.kbytes", "2048"),
+    ("fetch.message.max.bytes", "262144"),
     ("fetch.max.bytes", "8388608"),
     ("fetch.wait.max.ms", "100"),
     ("fetch.queue.backoff.ms", "10"),

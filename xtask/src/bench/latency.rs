@@ -3,25 +3,23 @@
 //! Files and transactions take turns, one at a time, and one reader waits for both.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
-use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::io::Write;
+use std::sync::mpsc::{Receiver, channel};
 use std::thread;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
-use anyhow::{Context, Result, bail, ensure};
-use rustix::process::{Pid, Signal, kill_process};
+use anyhow::{Context, Result, ensure};
+use rustix::process::Signal;
 
 use super::figures::{cost, quantile};
 use super::files::ROWS;
 use super::forward::ForwardOptions;
 use super::report::{Section, at_most, table};
+use super::running::{Running, now_ns, wait_for};
 use super::site::{Site, write_rows};
 use super::test_bed::TestBed;
 
 const BARE_TOPIC: &str = "bench-latency";
-/// Nothing takes so long; it bounds a hang.
-const PATIENCE: Duration = Duration::from_secs(60);
 /// Between two files: what the one before has left to do is no part of the next.
 const APART: Duration = Duration::from_millis(30);
 
@@ -30,7 +28,7 @@ pub(crate) fn run(bed: &TestBed, options: &ForwardOptions) -> Result<Section> {
     let count = options.latency_files;
     let site = Site::new(bed, "latency")?;
     bed.create_topic(BARE_TOPIC)?;
-    let records = records(bed, count)?;
+    let records = bare_records(bed, (count + 1) * ROWS)?;
     let (sender, seen) = channel();
     let mut watch = bed.bare("watch");
     let watcher = Running::start(watch.arg(BARE_TOPIC).arg(site.topic()), &sender)?;
@@ -59,15 +57,8 @@ pub(crate) fn run(bed: &TestBed, options: &ForwardOptions) -> Result<Section> {
 }
 
 fn section(files: &mut [f64], transactions: &mut [f64]) -> Section {
-    let line = |name: &str, times: &mut [f64]| {
-        times.sort_by(f64::total_cmp);
-        let parts = [0.0, 0.5, 0.99, 1.0].map(|part| quantile(times, part));
-        let mut cells = vec![name.to_owned()];
-        cells.extend(parts.iter().map(|value| cost(*value, 1)));
-        (cells, parts[1])
-    };
-    let (file_line, file) = line("a file: close → its last event read", files);
-    let (bare_line, bare) = line("a bare transaction: begin → its last record read", transactions);
+    let (file_line, file) = times_line("a file: close → its last event read", files);
+    let (bare_line, bare) = times_line("a bare transaction: begin → its last record read", transactions);
     let mut text = format!(
         "{} files of {ROWS} rows, one at a time, written under another name and renamed after the close, with \
          notifications; in turn with as many bare transactions of {ROWS} records. One `read_committed` consumer reads \
@@ -80,14 +71,22 @@ fn section(files: &mut [f64], transactions: &mut [f64]) -> Section {
     Section { id: "latency", text }
 }
 
-/// Records for the bare transactions: one more than is measured.
-fn records(bed: &TestBed, count: u64) -> Result<std::path::PathBuf> {
+/// So many records for bare transactions, each as long as an event of [`write_rows`].
+pub(crate) fn bare_records(bed: &TestBed, count: u64) -> Result<std::path::PathBuf> {
     let path = bed.directory.join("latency.tsv");
-    // As long as the events of the files.
     let value = "x".repeat(760);
-    let lines: String = (0..(count + 1) * ROWS).map(|row| format!("RE{row:010}\t{value}\n")).collect();
+    let lines: String = (0..count).map(|row| format!("RE{row:010}\t{value}\n")).collect();
     fs::write(&path, lines)?;
     Ok(path)
+}
+
+/// A line of a table: least, median, 99th hundredth, most, in milliseconds; and the median.
+pub(crate) fn times_line(name: &str, times: &mut [f64]) -> (Vec<String>, f64) {
+    times.sort_by(f64::total_cmp);
+    let parts = [0.0, 0.5, 0.99, 1.0].map(|part| quantile(times, part));
+    let mut cells = vec![name.to_owned()];
+    cells.extend(parts.iter().map(|value| cost(*value, 1)));
+    (cells, parts[1])
 }
 
 struct Turns<'b> {
@@ -124,58 +123,5 @@ impl Turns<'_> {
             last = time.parse()?;
         }
         Ok((last.max(begun) - begun) as f64 / 1e6)
-    }
-}
-
-fn wait_for(lines: &Receiver<String>, fits: impl Fn(&str) -> bool) -> Result<String> {
-    loop {
-        let line = lines.recv_timeout(PATIENCE).context("nothing came: see above for what failed")?;
-        if fits(&line) {
-            return Ok(line);
-        }
-    }
-}
-
-fn now_ns() -> Result<u128> {
-    Ok(SystemTime::now().duration_since(UNIX_EPOCH)?.as_nanos())
-}
-
-/// A program that runs beside us, and ends with this.
-struct Running(Child);
-
-impl Running {
-    /// Starts it; its lines go to the channel.
-    fn start(command: &mut Command, lines: &Sender<String>) -> Result<Self> {
-        command.stdin(Stdio::piped()).stdout(Stdio::piped());
-        let mut child = command.spawn().with_context(|| format!("run {command:?}"))?;
-        let output = child.stdout.take().context("standard output")?;
-        let lines = lines.clone();
-        thread::spawn(move || {
-            for line in BufReader::new(output).lines().map_while(Result::ok) {
-                if lines.send(line).is_err() {
-                    break;
-                }
-            }
-        });
-        Ok(Self(child))
-    }
-
-    fn input(&mut self) -> Result<&mut std::process::ChildStdin> {
-        self.0.stdin.as_mut().context("standard input")
-    }
-
-    fn stop(mut self, signal: Signal) -> Result<()> {
-        let Some(pid) = Pid::from_raw(i32::try_from(self.0.id())?) else { bail!("no process") };
-        kill_process(pid, signal)?;
-        self.0.wait()?;
-        Ok(())
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        // It may have ended, and been waited for, already.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
     }
 }

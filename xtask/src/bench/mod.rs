@@ -1,16 +1,21 @@
 //! Benchmarks: each one command, all sides in one run.
 
 mod contender;
+mod delivery;
+mod delivery_latency;
 mod directory;
 mod figures;
 mod files;
 mod forward;
 mod latency;
+mod machine;
 mod measure;
 mod memory;
 mod profile;
 mod report;
+mod reverse;
 mod rows;
+mod running;
 mod site;
 mod test_bed;
 
@@ -22,6 +27,7 @@ use anyhow::{Context, Result};
 use crate::workspace;
 
 pub(crate) use forward::{ForwardOptions, run as forward};
+pub(crate) use reverse::{ReverseOptions, run as reverse};
 
 /// Runs a benchmark of `benches/`.
 pub(crate) fn run(name: &str) -> Result<ExitCode> {

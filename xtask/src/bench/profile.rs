@@ -33,18 +33,24 @@ const PARTS: [(&str, &[&str]); 13] = [
     ("memory: allocator, copies", &["mi_", "_mi_", "mem", "malloc", "free", "realloc", "calloc"]),
 ];
 
-/// Runs it.
+/// Of the large file on its way into the log.
 pub(crate) fn run(bed: &TestBed, options: &ForwardOptions) -> Result<Section> {
-    programs::require("perf", "nothing says where the time goes; Debian's package is `linux-perf`")?;
     let site = Site::new(bed, "profile")?;
     write_rows(&site.inbox().join("rows_1.csv"), 0, options.rows)?;
+    let what = format!("the large file ({} rows)", grouped(options.rows as f64, 0));
+    let section = of(bed, "profile", &what, &site.command(&["run", "--until-idle"]))?;
+    site.remove()?;
+    Ok(section)
+}
+
+/// Of one run of a program. The whole list is kept beside the benchmarks, under the section's name.
+pub(crate) fn of(bed: &TestBed, id: &'static str, what: &str, run: &Command) -> Result<Section> {
+    programs::require("perf", "nothing says where the time goes; Debian's package is `linux-perf`")?;
     bed.settle();
     let data = bed.directory.join("perf.data");
-    let run = site.command(&["run", "--until-idle"]);
     let mut record = Command::new("perf");
     record.args(["record", "-q", "-F", "997", "-o"]).arg(&data).arg("--").arg(run.get_program()).args(run.get_args());
     succeed(record.stdout(std::process::Stdio::null()))?;
-    site.remove()?;
     let sorted_by = |keys: &str| -> Result<String> {
         let mut report = Command::new("perf");
         report.args(["report", "--stdio", "-q", "-F", &format!("sample,{keys}"), "-s", keys, "-i"]).arg(&data);
@@ -53,19 +59,18 @@ pub(crate) fn run(bed: &TestBed, options: &ForwardOptions) -> Result<Section> {
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     };
     let (threads, functions) = (counts(&sorted_by("comm")?), counts(&sorted_by("sym")?));
-    let kept = workspace::target().join("bench/profile-rows.txt");
+    let kept = workspace::target().join(format!("bench/{id}.txt"));
     fs::write(&kept, sorted_by("comm,sym")?).with_context(|| format!("write {}", kept.display()))?;
     let mut text = format!(
-        "`perf record` over the large file ({} rows), 997 samples a second of processor time; shares of all samples. \
-         The whole list is in `target/bench/profile-rows.txt`.\n\n",
-        grouped(options.rows as f64, 0)
+        "`perf record` over {what}, 997 samples a second of processor time; shares of all samples. \
+         The whole list is in `target/bench/{id}.txt`.\n\n",
     );
     text += &shares("thread", &threads, threads.len());
     text.push('\n');
     text += &shares("part", &by_part(&functions), PARTS.len() + 1);
     text.push('\n');
     text += &shares("function", &functions, FUNCTIONS);
-    Ok(Section { id: "profile", text })
+    Ok(Section { id, text })
 }
 
 /// Samples and name, from lines of `perf report`.

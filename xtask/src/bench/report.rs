@@ -52,8 +52,14 @@ pub(crate) fn document() -> PathBuf {
     workspace::root().join("docs/performance.md")
 }
 
+/// Shows a section, and writes it into the document where that is asked for.
+pub(crate) fn tell(section: &Section, write_too: bool) -> Result<()> {
+    println!("\n== {}\n\n{}", section.id, section.text.trim_end());
+    if write_too { write(section, &document()) } else { Ok(()) }
+}
+
 /// Puts a section into the document, in the place of the one before.
-pub(crate) fn write(section: &Section, path: &Path) -> Result<()> {
+fn write(section: &Section, path: &Path) -> Result<()> {
     let text = fs::read_to_string(path).with_context(|| format!("read {}", path.display()))?;
     let text = replace(&text, section.id, &section.text).with_context(|| path.display().to_string())?;
     fs::write(path, text).with_context(|| format!("write {}", path.display()))
@@ -91,7 +97,7 @@ mod tests {
     #[test]
     fn the_document_has_a_place_for_each_section() {
         let text = fs::read_to_string(document()).unwrap();
-        for id in super::super::forward::SECTIONS {
+        for id in super::super::forward::SECTIONS.into_iter().chain(super::super::reverse::SECTIONS) {
             assert!(replace(&text, id, "x").is_ok(), "docs/performance.md has no place for `{id}`");
         }
     }

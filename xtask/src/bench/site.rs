@@ -70,6 +70,26 @@ const SCHEMA: &str = r#"{"$schema":"https://json-schema.org/draft/2020-12/schema
 "gross":{"type":"string"},"currency":{"type":"string"},"reference":{"type":"string"}}}
 "#;
 
+/// A mirror of the feed. What it writes has no marker: a file is taken by its name.
+const RENDERING: &str = r#"
+[[rendering]]
+id = "@ID@"
+kind = "mirror"
+feed = "sales.invoices"
+share = "nas"
+outbox = "@ID@"
+begin = "@BEGIN@"
+"#;
+
+/// From which file on a mirror delivers.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Begin {
+    /// From the first that was ever published.
+    Beginning,
+    /// From the next.
+    Now,
+}
+
 /// A bridge of its own on a test bed: configuration, inbox, topics.
 pub(crate) struct Site<'b> {
     bed: &'b TestBed,
@@ -115,6 +135,30 @@ impl<'b> Site<'b> {
         Ok(sample)
     }
 
+    /// Configures one mirror, in place of the one before; its outbox, which is empty.
+    pub(crate) fn mirror(&self, id: &str, begin: Begin) -> Result<PathBuf> {
+        let begin = match begin {
+            Begin::Beginning => "beginning",
+            Begin::Now => "now",
+        };
+        let rendering = RENDERING.replace("@ID@", id).replace("@BEGIN@", begin);
+        fs::write(self.directory.join("config/departments/sales.toml"), department() + &rendering)?;
+        let outbox = self.directory.join("share").join(id);
+        fs::create_dir_all(&outbox).with_context(|| format!("create {}", outbox.display()))?;
+        Ok(outbox)
+    }
+
+    /// Delivers what there is to deliver, measured. Fails unless it is so many files.
+    pub(crate) fn deliver(&self, files: u64) -> Result<Sample> {
+        let summary = self.directory.join("summary.json");
+        let output = File::create(&summary)?;
+        let sample = measure::run(self.command(&["--json", "run", "--until-idle"]).stdout(output))?;
+        let told = fs::read_to_string(&summary)?;
+        let last: serde_json::Value = serde_json::from_str(told.lines().last().unwrap_or_default())?;
+        ensure!(last["renderings"][0]["delivered"] == files, "{files} files were to be delivered: {told}");
+        Ok(sample)
+    }
+
     /// Removes its topics and files.
     pub(crate) fn remove(self) -> Result<()> {
         let own = ["InvoiceIssued", "ledger", "manifests", "rejects", "deliveries", "control"];
@@ -131,8 +175,7 @@ impl<'b> Site<'b> {
         fs::create_dir_all(self.inbox())?;
         let bridge = BRIDGE.replace("@NAME@", &self.name).replace("@BROKERS@", &self.bed.brokers);
         fs::write(config.join("bridge.toml"), bridge.replace("@PARTITIONS@", &PARTITIONS.to_string()))?;
-        let data: String = COLUMNS.iter().map(|(name, _)| format!("{name} = \"row.{name}\"\n")).collect();
-        fs::write(config.join("departments/sales.toml"), DEPARTMENT.to_owned() + &data)?;
+        fs::write(config.join("departments/sales.toml"), department())?;
         let fields: String =
             COLUMNS.iter().map(|(name, stated)| format!("  {{ name = \"{name}\", {stated} }},\n")).collect();
         let layout = format!(
@@ -142,6 +185,12 @@ impl<'b> Site<'b> {
         fs::write(config.join("layouts/rows.toml"), layout)?;
         Ok(fs::write(config.join("schemas/InvoiceIssued.json"), SCHEMA)?)
     }
+}
+
+/// The feed as it is configured.
+fn department() -> String {
+    let data: String = COLUMNS.iter().map(|(name, _)| format!("{name} = \"row.{name}\"\n")).collect();
+    DEPARTMENT.to_owned() + &data
 }
 
 /// Writes a file of invoices, from this row on. Made by counting, so that every run has the same. Answers its size.

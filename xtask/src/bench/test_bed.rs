@@ -2,7 +2,7 @@
 
 use std::env;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
@@ -18,7 +18,8 @@ pub(crate) struct TestBed {
     pub(crate) brokers: String,
     /// Where files are made; on the disk of the target directory.
     pub(crate) directory: PathBuf,
-    profile: String,
+    /// Cargo profile of the programs.
+    pub(crate) profile: String,
     owner: u32,
 }
 
@@ -59,6 +60,13 @@ impl TestBed {
         command
     }
 
+    /// kcat as a consumer of all that is committed in a topic, raw values in lines.
+    pub(crate) fn kcat_consumer(&self, topic: &str) -> Command {
+        let mut command = Command::new("kcat");
+        command.args(["-C", "-q", "-e", "-b", &self.brokers, "-t", topic, "-o", "beginning"]).stdin(Stdio::null());
+        command
+    }
+
     /// A topic that nothing was written to yet.
     pub(crate) fn create_topic(&self, topic: &str) -> Result<()> {
         succeed(self.bare("create").args([topic, &PARTITIONS.to_string()]))
@@ -79,12 +87,10 @@ impl TestBed {
     /// Writes the committed records of a topic into a file, a line `key TAB value` for each. Answers how many.
     pub(crate) fn dump(&self, topic: &str, path: &PathBuf) -> Result<u64> {
         let file = fs::File::create(path).with_context(|| format!("create {}", path.display()))?;
-        let mut command = Command::new("kcat");
-        command.args(["-C", "-q", "-e", "-b", &self.brokers, "-t", topic, "-o", "beginning", "-f", "%k\t%s\n"]);
-        succeed(command.args(["-X", "isolation.level=read_committed"]).stdout(file))?;
-        let counted = Command::new("wc").arg("-l").arg(path).output().context("run wc")?;
-        let text = String::from_utf8_lossy(&counted.stdout).into_owned();
-        text.split_whitespace().next().and_then(|count| count.parse().ok()).context("wc -l answers no number")
+        let mut command = self.kcat_consumer(topic);
+        command.args(["-f", "%k\t%s\n", "-X", "isolation.level=read_committed"]);
+        succeed(command.stdout(file))?;
+        count_lines(path)
     }
 
     /// Waits until the disk has what others wrote, so that the next one does not wait for it.
@@ -108,6 +114,13 @@ impl Drop for TestBed {
             eprintln!("xtask: {} stays: {error}", self.directory.display());
         }
     }
+}
+
+/// How many lines a file has.
+pub(crate) fn count_lines(path: &Path) -> Result<u64> {
+    let counted = Command::new("wc").arg("-l").arg(path).output().context("run wc")?;
+    let text = String::from_utf8_lossy(&counted.stdout).into_owned();
+    text.split_whitespace().next().and_then(|count| count.parse().ok()).context("wc -l answers no number")
 }
 
 /// Runs a program that has to succeed.
