@@ -23,7 +23,8 @@ use crate::inbound::slot::Context;
 use crate::ledger::{DeliveryIndex, LedgerIndex, Topics};
 use crate::mapping::EventSchema;
 use crate::metrics::Metrics;
-use crate::outbound::plan::RenderingPlan;
+use crate::outbound::plan::{PlanSource, RenderingPlan};
+use crate::outbound::window::plan::WindowPlan;
 use crate::stop::Stop;
 use crate::traces::Traces;
 
@@ -283,10 +284,20 @@ fn compile_feeds(settings: &Settings) -> anyhow::Result<Vec<Arc<FeedPlan>>> {
 
 fn compile_renderings(settings: &Settings, feeds: &[Arc<FeedPlan>]) -> anyhow::Result<Vec<Arc<RenderingPlan>>> {
     let compile = |rendering: &Arc<RenderingSettings>| {
-        let RenderingKind::Mirror { feed } = &rendering.kind;
-        let plan = feeds.iter().find(|plan| plan.id() == feed);
-        let feed = plan.ok_or_else(|| anyhow!("rendering `{}`: no feed `{feed}`", rendering.id))?;
-        Ok(Arc::new(RenderingPlan { settings: Arc::clone(rendering), feed: Arc::clone(feed) }))
+        let id = &rendering.id;
+        let source = match &rendering.kind {
+            RenderingKind::Mirror { feed } => {
+                let plan = feeds.iter().find(|plan| plan.id() == feed);
+                PlanSource::Mirror(Arc::clone(plan.ok_or_else(|| anyhow!("rendering `{id}`: no feed `{feed}`"))?))
+            }
+            RenderingKind::Window(window) => {
+                let plan = WindowPlan::new(Arc::clone(window));
+                PlanSource::Window(Arc::new(
+                    plan.map_err(|problems| anyhow!("rendering `{id}`: {}", problems.join("; ")))?,
+                ))
+            }
+        };
+        Ok(Arc::new(RenderingPlan { settings: Arc::clone(rendering), source }))
     };
     settings.renderings.iter().map(compile).collect()
 }

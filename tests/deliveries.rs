@@ -297,3 +297,25 @@ fn the_producers_own_equal_file_is_counted_as_parity() {
         assert_eq!(run["renderings"][0]["delivered"], 0, "the consumer has it: {run}");
     }
 }
+
+#[test]
+fn what_retention_removed_before_it_was_delivered_is_held() {
+    if !logs().contains(&LogKind::Kafka) {
+        return;
+    }
+    let site = site(LogKind::Kafka, "");
+    site.ok(&["deliveries", "hold", "orders.mirror", "--reason", "published first"]);
+    drop_orders(&site, 1, 20);
+    site.run_until_idle(1);
+    let topic = format!("{}OrderTaken", site.prefix);
+    (0..3).for_each(|partition| support::tampering::remove_kafka_records(&site.brokers, &topic, partition));
+    drop_orders(&site, 2, 3);
+    site.ok(&["deliveries", "release", "orders.mirror"]);
+    let run = site.run_until_idle(1);
+    assert!(run["renderings"][0]["waiting"].as_str().unwrap().contains("expired: "), "{run}");
+    assert_eq!(seen(&site), Vec::<String>::new(), "never a hole");
+    let id = format!("orders.mirror/{}/1", deliveries(&site)[0]["key"].as_str().unwrap());
+    site.ok(&["deliveries", "release", &id, "--as", "skip", "--reason", "the desk can do without"]);
+    site.run_until_idle(0);
+    assert_eq!(seen(&site), [order_name(2)]);
+}

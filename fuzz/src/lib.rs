@@ -23,6 +23,8 @@ pub mod layout;
 pub mod mapping;
 #[path = "../../src/parity/mod.rs"]
 pub mod parity;
+#[path = "../../src/window/mod.rs"]
+pub mod window;
 
 use layout::{Exception, FileFrame, Layout, ParseError, Parser, Rebuilder, Record, Verdict};
 

@@ -14,6 +14,7 @@ use crate::config::settings::LogSettings;
 use crate::inbound::slot::verify_genesis;
 use crate::ledger::control::Genesis;
 use crate::ledger::replay::read_control;
+use crate::outbound::plan::{PlanSource, RenderingPlan};
 use crate::relay::{self, journal::Journal};
 use crate::runner::read_witness;
 use crate::wiring::Bridge;
@@ -227,13 +228,19 @@ fn check_relay(bridge: &Bridge, plan: &crate::inbound::plan::FeedPlan, findings:
     }
 }
 
-fn check_rendering(bridge: &Bridge, plan: &crate::outbound::plan::RenderingPlan, findings: &mut Findings) {
+fn check_rendering(bridge: &Bridge, plan: &RenderingPlan, findings: &mut Findings) {
     let outbox = match bridge.rendering_outbox(&plan.settings) {
         Ok(outbox) => outbox,
         Err(error) => return findings.wrong(plan.id(), format!("{error:#}")),
     };
     match outbox.identity() {
-        Ok(_) => findings.fine(plan.id(), format!("{}: gets the files of {}", outbox.address(), plan.feed.id())),
+        Ok(_) => {
+            let what = match plan.source {
+                PlanSource::Mirror(_) => "the files of",
+                PlanSource::Window(_) => "files like those of",
+            };
+            findings.fine(plan.id(), format!("{}: gets {what} {}", outbox.address(), plan.feed()));
+        }
         Err(error) => findings.wrong(plan.id(), error.to_string()),
     }
 }

@@ -1,5 +1,9 @@
 //! `dropbridge deliveries`.
 
+mod lineage;
+
+pub(super) use lineage::assembler;
+
 use std::sync::Arc;
 
 use anyhow::bail;
@@ -8,6 +12,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use serde_json::json;
 
 use super::output::{counted, size};
+use super::place::EventPlace;
 use super::{Answer, Output, check_known};
 use crate::ledger::control::{DeliveryAction, Release, RequestAction};
 use crate::ledger::delivery::{Delivery, DeliveryState};
@@ -23,11 +28,19 @@ pub(super) enum DeliveriesCommand {
     List(ListArguments),
     /// Show everything about a delivery: its files, the events that they carry, and the legacy bytes behind these.
     #[command(
-        after_help = "Examples:\n  dropbridge deliveries show BID_20260131_0042.dat\n  dropbridge deliveries show 2026-01-31/0042 --json"
+        after_help = "Examples:\n  dropbridge deliveries show BID_20260131_0042.dat\n  dropbridge deliveries show 2026-01-31/0042 --events --json\n  \
+            dropbridge deliveries show --at work.BidProcessed/3/1207"
     )]
     Show {
         /// Delivery, logical key, file name, or the beginning of the hash.
-        what: String,
+        #[arg(required_unless_present = "at")]
+        what: Option<String>,
+        /// List the events of its file, too.
+        #[arg(long)]
+        events: bool,
+        /// Show the deliveries that carry the event that stands there.
+        #[arg(long, value_name = "TOPIC/PARTITION/OFFSET", value_parser = EventPlace::parse, conflicts_with_all = ["what", "events"])]
+        at: Option<EventPlace>,
     },
     /// Deliver a file again that is over: the consumer has lost it, say. It is rendered anew, and nothing is replaced.
     #[command(
@@ -102,11 +115,17 @@ pub(super) async fn run(bridge: Arc<Bridge>, command: &DeliveriesCommand, output
     let index = read(&bridge)?;
     match command {
         DeliveriesCommand::List(arguments) => list(&bridge, &index, arguments, output),
-        DeliveriesCommand::Show { what } => show(&bridge, &index, what, output),
+        DeliveriesCommand::Show { at: Some(place), .. } => lineage::show_at(&bridge, &index, place, output),
+        DeliveriesCommand::Show { what, events, at: None } => {
+            show(&bridge, &index, what.as_deref().unwrap_or_default(), *events, output)
+        }
         DeliveriesCommand::Redeliver { delivery, reason } => {
             let known = find(&index, delivery)?;
             if known.state.is_open() {
                 bail!("`{delivery}` is {}: it is not over yet", known.state.as_str());
+            }
+            if known.is_whole_cut() {
+                bail!("`{delivery}` was given up: it has no file");
             }
             let (rendering, key, revision) = address(known);
             let action = DeliveryAction::Redeliver { rendering, key, revision, reason: reason.clone() };
@@ -231,11 +250,11 @@ fn show_positions(index: &DeliveryIndex, rendering: Option<&str>, output: Output
     Ok(())
 }
 
-fn show(bridge: &Bridge, index: &DeliveryIndex, what: &str, output: Output) -> anyhow::Result<Answer> {
+fn show(bridge: &Bridge, index: &DeliveryIndex, what: &str, events: bool, output: Output) -> anyhow::Result<Answer> {
     let fits = |delivery: &&Delivery| {
         delivery.id() == what
             || delivery.key.as_str() == what
-            || (what.len() >= 6 && delivery.sha256.to_string().starts_with(what))
+            || (what.len() >= 6 && delivery.sha256.is_some_and(|hash| hash.to_string().starts_with(what)))
             || delivery.parts.iter().any(|part| part.target == what || part.target.rsplit('/').next() == Some(what))
     };
     let found: Vec<&Delivery> = index.all().filter(fits).collect();
@@ -245,8 +264,15 @@ fn show(bridge: &Bridge, index: &DeliveryIndex, what: &str, output: Output) -> a
     }
     let ledger = super::ledger::open(bridge)?;
     for delivery in found {
-        let origin = ledger.drop_with(&delivery.feed, &delivery.key, delivery.sha256)?;
+        let origin = match delivery.sha256 {
+            // What a window is made of came from no file.
+            Some(hash) if delivery.window.is_none() => ledger.drop_with(&delivery.feed, &delivery.key, hash)?,
+            _ => None,
+        };
         show_delivery(delivery, origin.as_ref(), output)?;
+        if events {
+            lineage::show_events(bridge, delivery, origin.as_ref(), output)?;
+        }
     }
     Ok(Answer::Fine)
 }
@@ -261,10 +287,17 @@ fn show_delivery(delivery: &Delivery, origin: Option<&LedgerEntry>, output: Outp
         ("delivery", delivery.id()),
         ("state", delivery.state.as_str().to_owned()),
         ("outbox", delivery.outbox.clone()),
-        ("sha256", delivery.sha256.to_string()),
+        ("sha256", delivery.sha256.map_or_else(|| "-".to_owned(), |hash| hash.to_string())),
         ("made of", format!("{}, revision {}", counted(delivery.events, "event"), delivery.revision)),
     ];
     lines.extend(delivery.state.reason().map(|reason| ("reason", reason.to_owned())));
+    if let Some(window) = &delivery.window {
+        let cut = &window.cut;
+        lines.push(("cut off", format!("{}, to be at {}", cut.date, cut.closes.local())));
+        if window.repeated > 0 {
+            lines.push(("left out", format!("{} of an event that it has", counted(window.repeated, "repeat"))));
+        }
+    }
     if delivery.attempt > 1 {
         lines.push(("attempt", delivery.attempt.to_string()));
     }

@@ -18,6 +18,7 @@ mod log;
 mod man;
 mod output;
 mod parity;
+mod place;
 mod prove;
 mod quarantine;
 mod relay;

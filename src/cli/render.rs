@@ -1,5 +1,7 @@
 //! `dropbridge render`.
 
+mod window;
+
 use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -20,21 +22,27 @@ use super::{Answer, Output, check_known};
 use crate::domain::{BusinessDate, LogicalKey};
 use crate::inbound::manifest::Manifest;
 use crate::outbound::manifests::{Wanted, find};
-use crate::outbound::mirror::{Assembler, AssemblyError, Provenance, Rendered};
+use crate::outbound::mirror::{Assembler, AssemblyError, Provenance, Rendered, check_topics_of};
 use crate::wiring::Bridge;
 
 /// Arguments of `render`.
 #[derive(Debug, Args)]
 #[command(
     group = clap::ArgGroup::new("which").required(true).args(["key", "date", "all"]),
+    group = clap::ArgGroup::new("whose").required(true).args(["feed", "rendering"]),
     after_help = "Examples:\n  dropbridge render --feed parks.bids --key 2026-01-31 --to /tmp/rendered\n  \
-        dropbridge render --feed parks.bids --date 2026-01-31 --to /tmp/rendered --json\n\n\
-        Exit code 0: every file has the bytes that were read. 1: there is no such file, or one cannot be written again."
+        dropbridge render --feed parks.bids --date 2026-01-31 --to /tmp/rendered --json\n  \
+        dropbridge render --rendering finance.completions --date 2026-01-31 --to /tmp/rendered\n\n\
+        Exit code 0: every file has the bytes that were read, or first delivered. 1: there is no such file, or one cannot be written again."
 )]
 pub(super) struct RenderArguments {
-    /// The feed.
+    /// The feed whose files are written as they were read.
     #[arg(long)]
-    feed: String,
+    feed: Option<String>,
+    /// The rendering of windows whose files are written as they were first delivered. A date that is not cut off yet is
+    /// written as it would be if it were cut off now.
+    #[arg(long)]
+    rendering: Option<String>,
     /// The file with this logical key.
     #[arg(long)]
     key: Option<String>,
@@ -54,10 +62,13 @@ pub(super) struct RenderArguments {
 /// # Errors
 /// Of the log, and of the directory.
 pub(super) fn run(bridge: &Bridge, arguments: &RenderArguments, output: Output) -> anyhow::Result<Answer> {
+    if let Some(rendering) = &arguments.rendering {
+        return window::run(bridge, rendering, arguments, output);
+    }
     let feeds = bridge.feeds.iter().map(|plan| plan.id());
-    check_known("feed", Some(&arguments.feed), feeds)?;
-    let plans = bridge.plans();
-    let plan = plans.get(&arguments.feed).ok_or_else(|| anyhow!("there is no feed `{}`", arguments.feed))?;
+    check_known("feed", arguments.feed.as_deref(), feeds)?;
+    let (plans, feed) = (bridge.plans(), arguments.feed.as_deref().unwrap_or_default());
+    let plan = plans.get(feed).ok_or_else(|| anyhow!("there is no feed `{feed}`"))?;
     let context = &bridge.context;
     let manifests = find(&*context.log, &context.topics, plan.id(), &wanted(arguments))?;
     if manifests.is_empty() {
@@ -66,12 +77,12 @@ pub(super) fn run(bridge: &Bridge, arguments: &RenderArguments, output: Output) 
     }
     fs::create_dir_all(&arguments.to).with_context(|| arguments.to.display().to_string())?;
     let store = bridge.store()?;
-    let mut assembler = Assembler::new(Arc::clone(&context.log), Arc::clone(&context.topics), &context.bridge);
-    assembler.check_topics(plan)?;
+    let mut assembler = Assembler::new(Arc::clone(&context.log), &context.bridge);
+    check_topics_of(&*context.log, &context.topics, plan)?;
     let progress = progress(output, manifests.len() as u64);
     let (mut rows, mut failed) = (Vec::new(), 0_u64);
     for manifest in &manifests {
-        let written = place_of(&arguments.to, manifest).and_then(|place| {
+        let written = place_of(&arguments.to, &manifest.entry.path).and_then(|place| {
             let (part, rendered) = assembler.write(plan, manifest, &store, || Part::create(&place))?;
             part.publish(&place)?;
             Ok((place, rendered))
@@ -141,9 +152,9 @@ fn show(
 }
 
 /// Under its own name, in the directory itself.
-fn place_of(directory: &Path, manifest: &Manifest) -> Result<PathBuf, AssemblyError> {
-    let path = EntryPath::parse(&manifest.entry.path);
-    let path = path.ok_or_else(|| AssemblyError::Refused(format!("`{}` is no file name", manifest.entry.path)))?;
+fn place_of(directory: &Path, name: &str) -> Result<PathBuf, AssemblyError> {
+    let path = EntryPath::parse(name);
+    let path = path.ok_or_else(|| AssemblyError::Refused(format!("`{name}` is no file name")))?;
     Ok(directory.join(OsStr::from_bytes(path.file_name())))
 }
 

@@ -29,6 +29,7 @@ mod store;
 #[cfg(test)]
 mod tests;
 mod traces;
+mod window;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

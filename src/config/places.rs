@@ -2,7 +2,7 @@
 //! would be relayed round and round, renderings that would deliver to where their files come from, and directories of the
 //! bridge inside those of a legacy system.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path, PathBuf};
 
 use super::bridge::Bridge;
@@ -10,6 +10,7 @@ use super::feed::StatedFeed;
 use super::problems::{Gathered, Place};
 use super::rendering::StatedRendering;
 use super::settings::LogSettings;
+use crate::domain::policy::EventProvenance;
 
 /// A feed's inbox as a directory of this machine.
 struct Inbox<'a> {
@@ -26,6 +27,7 @@ pub(super) fn check(bridge: &Bridge, feeds: &[StatedFeed], renderings: &[StatedR
         not_where_it_comes_from(bridge, rendering, feeds, gathered);
     }
     each_file_is_delivered_once(bridge, feeds, renderings, gathered);
+    each_event_is_delivered_once(bridge, feeds, renderings, gathered);
     let inboxes: Vec<Inbox<'_>> = feeds.iter().filter_map(|feed| inbox(bridge, feed)).collect();
     for (index, second) in inboxes.iter().enumerate() {
         for first in &inboxes[..index] {
@@ -122,6 +124,10 @@ fn ids_stand_once<'a>(what: &str, ids: impl Iterator<Item = &'a (String, Place)>
 
 /// Whoever polls the inbox of a feed has its files already: a mirror into the same directory would give each one twice.
 fn not_where_it_comes_from(bridge: &Bridge, rendering: &StatedRendering, feeds: &[StatedFeed], gathered: &Gathered) {
+    // What came from no file is in none of the inbox's.
+    if rendering.window.as_ref().is_some_and(|window| window.provenance == EventProvenance::Native) {
+        return;
+    }
     let Some(inbox) = rendering.feed(feeds).and_then(|feed| inbox(bridge, feed)) else { return };
     let (Some(share), Some((outbox, place))) = (&rendering.share, &rendering.outbox) else { return };
     let Some(share) = bridge.shares.get(share).and_then(Option::as_ref) else { return };
@@ -145,7 +151,7 @@ fn each_file_is_delivered_once(
         let (id, _) = feed.id.as_ref()?;
         Some((id, outbox(bridge, feed)?, &feed.relay.as_ref()?.place))
     });
-    let mirrors = renderings.iter().filter_map(|rendering| {
+    let mirrors = renderings.iter().filter(|rendering| rendering.window.is_none()).filter_map(|rendering| {
         let ((feed, _), (outbox, place)) = (rendering.feed.as_ref()?, rendering.outbox.as_ref()?);
         Some((feed, directory(bridge, rendering.share.as_ref()?, outbox)?, place))
     });
@@ -158,6 +164,75 @@ fn each_file_is_delivered_once(
                 gathered.add(place, message, Some("choose a directory of its own".to_owned()));
             }
             None => drop(seen.insert((feed, outbox), place)),
+        }
+    }
+}
+
+/// What somebody delivers to a directory.
+struct Carrier<'c> {
+    directory: PathBuf,
+    place: &'c Place,
+    types: BTreeSet<&'c str>,
+    departments: Vec<String>,
+    is_window: bool,
+    /// Of which events: of those that were made from files, and of those that were not.
+    legacy: bool,
+    native: bool,
+}
+
+impl Carrier<'_> {
+    /// Some event would be in files of both.
+    fn shares_events(&self, other: &Self) -> bool {
+        self.directory == other.directory
+            && ((self.legacy && other.legacy) || (self.native && other.native))
+            && !self.types.is_disjoint(&other.types)
+            && self.departments.iter().any(|department| other.departments.contains(department))
+    }
+}
+
+/// Types and department of a feed's events.
+fn types(feed: &StatedFeed) -> Option<(BTreeSet<&str>, Vec<String>)> {
+    let settings = feed.settings.as_ref()?;
+    let types = settings.events.iter().map(|event| event.event_type.as_str()).collect();
+    Some((types, vec![settings.department.clone()]))
+}
+
+/// A window must not have a directory in common with anything that delivers the same events there: its consumer would
+/// get them twice.
+fn each_event_is_delivered_once(
+    bridge: &Bridge,
+    feeds: &[StatedFeed],
+    renderings: &[StatedRendering],
+    gathered: &Gathered,
+) {
+    let relays = feeds.iter().filter_map(|feed| {
+        let (types, departments) = types(feed)?;
+        let (directory, place) = (outbox(bridge, feed)?, &feed.relay.as_ref()?.place);
+        Some(Carrier { directory, place, types, departments, is_window: false, legacy: true, native: false })
+    });
+    let rendered = renderings.iter().filter_map(|rendering| {
+        let feed = rendering.feed(feeds)?;
+        let (outbox, place) = rendering.outbox.as_ref()?;
+        let directory = directory(bridge, rendering.share.as_ref()?, outbox)?;
+        let ((types, departments), native) = match &rendering.window {
+            None => (types(feed)?, false),
+            Some(window) => {
+                let settings = feed.settings.as_ref()?;
+                ((window.types(settings), window.departments(settings)), true)
+            }
+        };
+        let legacy = rendering.window.as_ref().is_none_or(|window| window.provenance == EventProvenance::Any);
+        let is_window = rendering.window.is_some();
+        Some(Carrier { directory, place, types, departments, is_window, legacy, native })
+    });
+    let carriers: Vec<Carrier<'_>> = relays.chain(rendered).collect();
+    for (index, second) in carriers.iter().enumerate() {
+        let first =
+            carriers[..index].iter().find(|first| (first.is_window || second.is_window) && first.shares_events(second));
+        if let Some(first) = first {
+            let message =
+                format!("the same events are delivered there already ({}): each would come twice", first.place);
+            gathered.add(second.place, message, Some("choose a directory of its own".to_owned()));
         }
     }
 }

@@ -16,13 +16,16 @@ use super::problems::{Gathered, Place, suggestion};
 use super::readiness;
 use super::section::Section;
 use super::settings::{RenderingKind, RenderingSettings};
+use super::window::{self, StatedWindow};
 
 /// A rendering as far as it could be read.
 pub(super) struct StatedRendering {
     /// Its id, with its place.
     pub(super) id: Option<(String, Place)>,
-    /// The feed that it mirrors, with its place.
+    /// The feed that it mirrors, or whose kind of file it makes, with its place.
     pub(super) feed: Option<(String, Place)>,
+    /// What it states of windows, where it is one of these.
+    pub(super) window: Option<StatedWindow>,
     /// The share's name.
     pub(super) share: Option<String>,
     /// Directory within the share, with its place.
@@ -41,7 +44,19 @@ pub(super) struct StatedRendering {
 pub(super) fn read(section: Section<'_>, department: Option<&str>, bridge: &Bridge) -> StatedRendering {
     let id_place = section.place_of("id");
     let id = word_of_an_address(&section, "id").map(|id| (id, id_place));
-    let _only_mirrors = section.need("kind").and_then(|given| given.word(&[("mirror", ())]));
+    let kind = section.need("kind").and_then(|given| given.word(&[("mirror", false), ("window", true)]));
+    let window = match kind {
+        Some(true) => Some(window::read(&section, bridge)),
+        Some(false) => {
+            window::refuse(&section);
+            None
+        }
+        // Which keys it may have is not known.
+        None => {
+            window::pass(&section);
+            None
+        }
+    };
     let feed = section.need("feed").and_then(|given| Some((given.text()?, given.place())));
     let share = section.need("share").and_then(|given| known(&given, "share", &bridge.shares));
     let directory = section.need("outbox").and_then(|given| Some((directory_in_share(&given)?, given.place())));
@@ -57,6 +72,7 @@ pub(super) fn read(section: Section<'_>, department: Option<&str>, bridge: &Brid
     StatedRendering {
         id,
         feed,
+        window,
         share,
         outbox: directory,
         marker,
@@ -76,11 +92,16 @@ impl StatedRendering {
         feeds.iter().find(|feed| feed.id.as_ref().is_some_and(|(id, _)| id == name))
     }
 
-    /// Reports a feed that is stated nowhere.
+    /// Reports a feed that is stated nowhere, and what of a window does not fit it.
     pub(super) fn check_feed(&self, feeds: &[StatedFeed], gathered: &Gathered) {
-        if let (Some((name, place)), None) = (&self.feed, self.feed(feeds)) {
+        let Some((name, place)) = &self.feed else { return };
+        let Some(feed) = self.feed(feeds) else {
             let all = feeds.iter().filter_map(|feed| Some(feed.id.as_ref()?.0.as_str()));
             gathered.add(place, format!("no feed `{name}` is stated"), suggestion(name, all));
+            return;
+        };
+        if let (Some(window), Some(feed)) = (&self.window, &feed.settings) {
+            window.check(feed, place, gathered);
         }
     }
 
@@ -91,7 +112,10 @@ impl StatedRendering {
         Some(Arc::new(RenderingSettings {
             id: self.id?.0,
             department: self.department?,
-            kind: RenderingKind::Mirror { feed: feed.id.clone() },
+            kind: match &self.window {
+                Some(window) => RenderingKind::Window(Arc::new(window.settings(feed)?)),
+                None => RenderingKind::Mirror { feed: feed.id.clone() },
+            },
             place: resolved(&bridge.shares.get(&share)?.as_ref()?.root.join(&outbox)),
             share,
             staging: self.staging,

@@ -15,11 +15,13 @@ use crate::cutover::Gates;
 use crate::domain::Calendar;
 use crate::domain::name_pattern::{NamePattern, NameTemplate, Wildcard};
 use crate::domain::policy::{
-    AfterRelay, Begin, Corrections, KeepCaptures, RejectLimit, Repeat, Retention, SequenceReset, TargetExists,
+    AfterRelay, Begin, Corrections, EventProvenance, KeepCaptures, RejectLimit, Repeat, Retention, SequenceReset,
+    TargetExists, UnusableEvent,
 };
 use crate::layout::{Layout, Verdict};
-use crate::mapping::spec::EventSpec;
+use crate::mapping::spec::{EventSpec, FieldRef};
 use crate::parity::Rules;
+use crate::window::WindowRules;
 
 /// A whole bridge.
 #[derive(Clone, Debug)]
@@ -273,11 +275,57 @@ pub struct RenderingSettings {
 }
 
 /// Which events, and how they are files.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub enum RenderingKind {
     /// The files of a feed again, under their own names.
     Mirror {
         /// The feed's id.
         feed: String,
     },
+    /// Events that came from no file, rolled into files by business date.
+    Window(Arc<WindowSettings>),
+}
+
+/// Which events a rendering rolls into files, and how.
+#[derive(Clone, Debug)]
+pub struct WindowSettings {
+    /// The feed whose kind of file it makes.
+    pub feed: String,
+    /// Its layout.
+    pub layout: Arc<Layout>,
+    /// Its events, which are read backwards.
+    pub mapping: Vec<EventSpec>,
+    /// Record types of the layout that are in no event.
+    pub ignore: Vec<String>,
+    /// Types of the events.
+    pub event_types: Vec<String>,
+    /// Departments whose events they are.
+    pub departments: Vec<String>,
+    /// Where they may come from.
+    pub provenance: EventProvenance,
+    /// Cut-offs, numbers and names.
+    pub rules: WindowRules,
+    /// By which fields of lead records the file is ordered; the events' keys where none is stated.
+    pub order: Vec<FieldRef>,
+    /// What stands in the header, by field.
+    pub header: Vec<(String, FrameValue)>,
+    /// What stands in the trailer, by field.
+    pub trailer: Vec<(String, FrameValue)>,
+    /// What becomes of an event that cannot be in a file.
+    pub unusable: UnusableEvent,
+}
+
+/// What a field of header or trailer is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FrameValue {
+    /// The file's business date.
+    BusinessDate,
+    /// Its sequence number.
+    Sequence,
+    /// Its name.
+    Name,
+    /// When its date was to be cut off, in the zone of the calendar.
+    CutOff,
+    /// Always this.
+    Constant(String),
 }

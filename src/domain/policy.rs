@@ -50,6 +50,24 @@ pub enum Begin {
     Beginning,
 }
 
+/// Which events a window takes, by where they come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EventProvenance {
+    /// Those that were made from no file. What was, is in a file already.
+    Native,
+    /// All.
+    Any,
+}
+
+/// What becomes of an event that cannot be in the file that it should be in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UnusableEvent {
+    /// The file is held for a person.
+    Hold,
+    /// The file is made without it, and the log says so.
+    LeaveOut,
+}
+
 /// How many bad records a file may have whose good ones are published.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RejectLimit {

@@ -33,6 +33,13 @@ enum Total {
     Same { record_type: usize, field: usize },
 }
 
+impl Control {
+    /// Whether it is this field that states it.
+    pub(super) fn states(&self, record_type: usize, field: usize) -> bool {
+        self.stated == (record_type, field)
+    }
+}
+
 impl Total {
     /// The fields whose values it is about.
     fn fields(&self) -> Vec<(usize, usize)> {

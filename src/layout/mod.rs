@@ -15,6 +15,7 @@
 //!
 //! Everything here is pure but for the `Read` that a parser is given.
 
+mod anew;
 mod compile;
 mod control;
 mod decode;

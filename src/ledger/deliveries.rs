@@ -8,6 +8,7 @@ use serde::de::DeserializeOwned;
 use super::delivery::{Delivery, DeliveryState, EPOCH_KEY, Epoch, FORMAT, Position};
 use super::replay::read_partition;
 use crate::domain::{ContentHash, LogicalKey};
+use crate::window::WindowJournal;
 
 /// Every delivery and every rendering's position.
 #[derive(Debug, Default)]
@@ -20,6 +21,8 @@ pub struct DeliveryIndex {
     /// Deliveries that are not over, by id.
     open: BTreeSet<String>,
     positions: BTreeMap<String, Position>,
+    /// Cut-offs and numbers of each rendering of windows.
+    windows: BTreeMap<String, WindowJournal>,
     epoch: u64,
 }
 
@@ -62,10 +65,16 @@ impl DeliveryIndex {
 
     fn apply_record(&mut self, topic: &str, record: &FetchedRecord) -> Result<()> {
         let key = String::from_utf8_lossy(record.key.as_deref().unwrap_or_default()).into_owned();
-        let Some(value) = &record.value else { return Ok(()) };
+        let Some(value) = &record.value else {
+            if let Some(("delivery", id)) = key.split_once('/') {
+                self.withdraw(id);
+            }
+            return Ok(());
+        };
         match key.split_once('/') {
             Some(("delivery", _)) => self.apply(decode(topic, record, value)?),
             Some(("position", _)) => self.apply_position(decode(topic, record, value)?),
+            Some(("window", _)) => self.apply_window(decode(topic, record, value)?),
             None if key == EPOCH_KEY => self.epoch = decode::<Epoch>(topic, record, value)?.epoch,
             // Records of a newer build that this one has no use for.
             _ => {}
@@ -89,6 +98,27 @@ impl DeliveryIndex {
         if self.deliveries.insert(id.clone(), delivery).is_none() {
             self.by_key.entry(of_key).or_default().push(id);
         }
+    }
+
+    /// Forgets a delivery that came to nothing: no part of it was ever to be seen.
+    pub fn withdraw(&mut self, id: &str) {
+        self.open.remove(id);
+        if let Some(delivery) = self.deliveries.remove(id)
+            && let Some(ids) = self.by_key.get_mut(&(delivery.feed, delivery.key))
+        {
+            ids.retain(|known| known != id);
+        }
+    }
+
+    /// Takes the newest journal of a rendering's windows in.
+    pub fn apply_window(&mut self, journal: WindowJournal) {
+        self.windows.insert(journal.rendering.clone(), journal);
+    }
+
+    /// The journal of a rendering's windows.
+    #[must_use]
+    pub fn window(&self, rendering: &str) -> Option<&WindowJournal> {
+        self.windows.get(rendering)
     }
 
     /// Takes a rendering's newest position in.
@@ -118,12 +148,12 @@ impl DeliveryIndex {
         self.deliveries.values()
     }
 
-    /// Deliveries of a rendering that are not over, by the offset of their manifests.
+    /// Deliveries of a rendering that are not over, in their order.
     #[must_use]
     pub fn open(&self, rendering: &str) -> Vec<&Delivery> {
         let open = self.open.iter().filter_map(|id| self.deliveries.get(id));
         let mut open: Vec<&Delivery> = open.filter(|delivery| delivery.rendering == rendering).collect();
-        open.sort_by_key(|delivery| delivery.manifest);
+        open.sort_by_key(|delivery| delivery.order());
         open
     }
 
@@ -156,8 +186,9 @@ impl DeliveryIndex {
         if let Some(delivery) = here.into_iter().find(ours) {
             return Recognised::Echo(delivery.id());
         }
-        let delivered =
-            |delivery: &&Delivery| delivery.sha256 == hash && matches!(delivery.state, DeliveryState::Delivered { .. });
+        let delivered = |delivery: &&Delivery| {
+            delivery.sha256 == Some(hash) && matches!(delivery.state, DeliveryState::Delivered { .. })
+        };
         match self.of_drop(feed, key).find(delivered) {
             Some(delivery) => Recognised::Equal(delivery.id()),
             None => Recognised::Foreign,

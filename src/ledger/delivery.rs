@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::entry::EventRange;
 use crate::domain::{BusinessDate, ContentHash, LogicalKey, Moment};
+use crate::window::{Cut, PlannedFile, WindowJournal};
 
 /// The version of these records that this build writes, and the newest it reads.
 pub const FORMAT: u32 = 1;
@@ -27,8 +28,9 @@ pub struct Delivery {
     pub key: LogicalKey,
     /// The file's revision there.
     pub revision: u32,
-    /// Hash of its bytes.
-    pub sha256: ContentHash,
+    /// Hash of its bytes; of a window's, as soon as it was rendered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<ContentHash>,
     /// Its business date.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub business_date: Option<BusinessDate>,
@@ -36,8 +38,12 @@ pub struct Delivery {
     pub events: u64,
     /// Where they are.
     pub ranges: Vec<EventRange>,
-    /// Offset of its manifest.
-    pub manifest: i64,
+    /// A mirror's: the offset of its manifest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub manifest: Option<i64>,
+    /// A window's: of which cut-off it is, and what else goes into its bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window: Option<WindowedFile>,
     /// The directory that it is delivered to.
     pub outbox: String,
     /// 1, or more where somebody had it delivered again.
@@ -50,6 +56,30 @@ pub struct Delivery {
     pub state: DeliveryState,
     /// When this record was written.
     pub recorded_at: Moment,
+}
+
+/// What a window's file is made of, beside the events: with it the same bytes can be made again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WindowedFile {
+    /// The cut-off.
+    pub cut: Cut,
+    /// The one before it: what lies below that is in an earlier file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<Cut>,
+    /// Number, name and clock; absent where the cut-off as a whole is held, since it is not known which files it makes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<PlannedFile>,
+    /// The fields by which its records are ordered.
+    pub order: Vec<String>,
+    /// Digest of layout, mapping and rules that it was rendered by.
+    pub plan_digest: String,
+    /// Events that stood in the log more than once, under the same id, and are in the file once.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub repeated: u64,
+}
+
+const fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// One file of a delivery.
@@ -141,6 +171,10 @@ impl DeliveryState {
     }
 }
 
+/// Offset of the manifest, for mirrors; for windows date of the cut-off, whether the file is one of late events, and its
+/// business date.
+pub type DeliveryOrder = (Option<i64>, Option<(BusinessDate, bool, Option<BusinessDate>)>);
+
 impl Delivery {
     /// What it is called: rendering, logical key and revision.
     #[must_use]
@@ -152,6 +186,22 @@ impl Delivery {
     #[must_use]
     pub fn record_key(&self) -> String {
         format!("delivery/{}", self.id())
+    }
+
+    /// Where it stands among its rendering's: by manifest, or by cut-off with the date's own file first.
+    #[must_use]
+    pub fn order(&self) -> DeliveryOrder {
+        let of_cut = |window: &WindowedFile| {
+            let is_late = window.file.as_ref().is_some_and(|file| file.date != window.cut.date);
+            (window.cut.date, is_late, self.business_date)
+        };
+        (self.manifest, self.window.as_ref().map(of_cut))
+    }
+
+    /// It stands for a cut-off as a whole, of which it is not known which files it makes.
+    #[must_use]
+    pub fn is_whole_cut(&self) -> bool {
+        self.window.as_ref().is_some_and(|window| window.file.is_none())
     }
 
     /// The file itself.
@@ -168,8 +218,9 @@ pub struct Position {
     pub format: u32,
     /// The rendering's id.
     pub rendering: String,
-    /// Offset of the manifest that comes next.
-    pub manifest: i64,
+    /// A mirror's: the offset of the manifest that comes next.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub manifest: Option<i64>,
     /// Which directory the outbox was when it was first written to: another one under the same path is not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub identity: Option<String>,
@@ -197,4 +248,10 @@ pub struct Epoch {
     pub epoch: u64,
     /// When it began.
     pub recorded_at: Moment,
+}
+
+/// The key of the record of a rendering's windows.
+#[must_use]
+pub fn window_key(journal: &WindowJournal) -> String {
+    format!("window/{}", journal.rendering)
 }

@@ -48,6 +48,11 @@ impl CarriedRecords {
         &self.records[..self.used]
     }
 
+    /// The same, so that what the event does not carry can be set.
+    pub fn records_mut(&mut self) -> &mut [Record] {
+        &mut self.records[..self.used]
+    }
+
     /// Reads the records that an event of this plan was made from.
     ///
     /// Fields that the event does not carry are absent, or what they are where nobody says anything: constants have

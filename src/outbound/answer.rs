@@ -4,6 +4,7 @@ use dropbridge_port::{Result, Standing};
 
 use super::deliver::{Deliverer, staged_name};
 use super::journal::Entry;
+use super::source::Behind;
 use crate::ledger::control::{DeliveryAction, Release, Request};
 use crate::ledger::delivery::{Delivery, DeliveryState, Position};
 
@@ -60,6 +61,9 @@ impl Deliverer {
         if delivery.state.is_open() {
             return Err(format!("`{}` is {}: it is not over yet", delivery.id(), delivery.state.as_str()));
         }
+        if delivery.is_whole_cut() {
+            return Err(format!("`{}` was given up: it has no file", delivery.id()));
+        }
         delivery.state = DeliveryState::Asked { reason: reason.to_owned() };
         delivery.attempt += 1;
         delivery.recorded_at = self.context.clock.now();
@@ -81,21 +85,23 @@ impl Deliverer {
             Err(why) => return Ok(Err(why)),
         };
         let reason = reason.to_owned();
-        let position = match release {
+        let behind = match release {
             Release::Deliver => {
                 delivery.state = if self.is_as_it_was(&delivery)? {
                     DeliveryState::Intended
                 } else {
                     DeliveryState::Asked { reason }
                 };
-                None
+                Behind::default()
             }
             Release::Delivered => {
                 delivery.state = DeliveryState::Delivered { reason: Some(reason) };
                 self.behind(&delivery)?
             }
             Release::Skip => {
-                self.make_ready()?;
+                if !delivery.parts.is_empty() {
+                    self.make_ready()?;
+                }
                 for part in &delivery.parts {
                     self.outbox.discard(&staged_name(part)?)?;
                 }
@@ -104,7 +110,8 @@ impl Deliverer {
             }
         };
         delivery.recorded_at = self.context.clock.now();
-        Ok(Ok(Entry { delivery: Some(delivery), position, ..Entry::default() }))
+        let Behind { position, window } = behind;
+        Ok(Ok(Entry { delivery: Some(delivery), position, window, ..Entry::default() }))
     }
 
     /// Every part is still staged, or published: it can go on where it was.

@@ -3,6 +3,7 @@
 //! The topic `deliveries` says what was done, the names in the staging directory what was begun; [`decide`](super::decide)
 //! puts the two together. Nothing of it is remembered anywhere else, so a restart is the same code.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,23 +13,18 @@ use dropbridge_port::{
 };
 
 use super::decide::{Next, next};
-use super::journal::{Entry, Journal, pass};
-use super::manifests::{Follower, read_at};
-use super::mirror::{Assembler, AssemblyError};
-use super::plan::RenderingPlan;
+use super::journal::{Entry, Journal};
+use super::mirror::AssemblyError;
+use super::mirroring::Mirroring;
+use super::plan::{PlanSource, RenderingPlan};
+use super::source::{Behind, Source, Upcoming};
 use super::stage::Stage;
+use super::window::windowing::Windowing;
 use crate::capture::Store;
 use crate::domain::hash::hex;
 use crate::domain::policy::TargetExists;
-use crate::inbound::manifest::{Manifest, ManifestStatus};
 use crate::inbound::slot::Context;
-use crate::ledger::delivery::{Delivery, DeliveryState, FORMAT, Part, Position};
-
-/// How often the event topics are looked at: they are changed by people.
-const CHECK_TOPICS: Duration = Duration::from_secs(60);
-
-/// How many files of others are passed over before that is journaled, so that a restart does not read them all again.
-const FORGOTTEN_STEPS: i64 = 500;
+use crate::ledger::delivery::{Delivery, DeliveryState, Part, Position};
 
 /// What a step came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,17 +47,14 @@ pub struct Deliverer {
     pub(super) context: Context,
     pub(super) journal: Arc<Journal>,
     pub(super) outbox: Arc<dyn Outbox>,
-    pub(super) store: Arc<Store>,
-    pub(super) assembler: Assembler,
-    pub(super) owner: String,
-    follower: Follower,
+    source: Box<dyn Source>,
+    owner: String,
     /// The outbox is known, and what others have left there is gone.
     is_ready: bool,
-    topics_checked: Option<Duration>,
 }
 
 impl Deliverer {
-    /// For a rendering that has a position.
+    /// For a rendering that has a position. Large windows are sorted in `directory`.
     #[must_use]
     pub fn new(
         plan: Arc<RenderingPlan>,
@@ -69,24 +62,35 @@ impl Deliverer {
         journal: Arc<Journal>,
         outbox: Arc<dyn Outbox>,
         store: Arc<Store>,
+        directory: PathBuf,
     ) -> Self {
-        let assembler = Assembler::new(Arc::clone(&context.log), Arc::clone(&context.topics), &context.bridge);
-        let from = context.deliveries().position(plan.id()).map_or(0, |position| position.manifest);
-        let follower = Follower::new(Arc::clone(&context.log), &context.topics.manifests, from);
+        let source: Box<dyn Source> = match &plan.source {
+            PlanSource::Mirror(feed) => {
+                Box::new(Mirroring::new(Arc::clone(&plan), Arc::clone(feed), context.clone(), store))
+            }
+            PlanSource::Window(window) => {
+                Box::new(Windowing::new(Arc::clone(&plan), Arc::clone(window), context.clone(), directory))
+            }
+        };
         let owner = owner(&context.bridge, plan.id());
-        let (is_ready, topics_checked) = (false, None);
-        Self { plan, context, journal, outbox, store, assembler, owner, follower, is_ready, topics_checked }
+        Self { plan, context, journal, outbox, source, owner, is_ready: false }
     }
 
-    /// From now on nothing to deliver means that there is nothing in the whole topic.
+    /// From now on nothing to deliver means that there is nothing in the whole log.
     pub fn look_again(&mut self) {
-        self.follower.look_again();
+        self.source.look_again();
     }
 
-    /// Whether the topic of manifests was read to its end.
+    /// Whether everything that was there was looked at.
     #[must_use]
-    pub const fn is_at_end(&self) -> bool {
-        self.follower.is_at_end()
+    pub fn is_at_end(&self) -> bool {
+        self.source.is_at_end()
+    }
+
+    /// How long to wait before the next step, when there was nothing to deliver.
+    #[must_use]
+    pub fn pause(&self) -> Duration {
+        self.source.pause()
     }
 
     /// Does what comes next, up to one file.
@@ -94,6 +98,10 @@ impl Deliverer {
     /// # Errors
     /// Of the log and the outbox: what can pass is tried again by calling again.
     pub fn step(&mut self) -> Result<Progress> {
+        if let Some(due) = self.source.due()? {
+            self.journal.record(&due)?;
+            return Ok(Progress::Passed);
+        }
         let position = self.position()?;
         if let Some(reason) = &position.held {
             return Ok(Progress::Waiting(format!("held by a person: {reason}")));
@@ -101,32 +109,30 @@ impl Deliverer {
         let open: Vec<Delivery> = self.context.deliveries().open(self.plan.id()).into_iter().cloned().collect();
         for delivery in open {
             match &delivery.state {
+                // Which files it makes is found out anew.
+                DeliveryState::Asked { .. } if delivery.is_whole_cut() => {}
                 DeliveryState::Asked { .. } => return self.deliver_anew(delivery),
                 DeliveryState::Intended => return self.go_on(delivery),
                 // Those behind it wait, for the consumer gets files in their order.
-                DeliveryState::Held { reason } if delivery.manifest >= position.manifest => {
+                DeliveryState::Held { reason } if self.source.is_awaited(&delivery, &position) => {
                     return Ok(Progress::Held(format!("{}: {reason}", delivery.id())));
                 }
                 _ => {}
             }
         }
-        self.follow(&position)
-    }
-
-    fn follow(&mut self, position: &Position) -> Result<Progress> {
-        let Some((offset, manifest)) = self.follower.peek()? else {
-            self.remember(position)?;
-            self.clear_up(position);
-            return Ok(Progress::Idle);
-        };
-        if offset < position.manifest || manifest.feed != self.plan.feed.id() {
-            self.follower.advance();
-            return Ok(Progress::Passed);
+        match self.source.upcoming(&position)? {
+            Upcoming::Nothing => {
+                self.clear_up(&position);
+                Ok(Progress::Idle)
+            }
+            Upcoming::Passed => Ok(Progress::Passed),
+            Upcoming::Journal(entry) => {
+                self.journal.record(&entry)?;
+                Ok(Progress::Passed)
+            }
+            Upcoming::File(delivery) => self.render(*delivery),
+            Upcoming::Trouble(delivery, why) => self.hold(*delivery, why),
         }
-        let manifest = manifest.clone();
-        pass(Failpoint::Fetched)?;
-        let delivery = self.new_delivery(offset, &manifest);
-        self.render(delivery, &manifest)
     }
 
     /// Removes what a predecessor has left, though there is nothing to deliver. An outbox that is away is nobody's trouble
@@ -139,40 +145,9 @@ impl Deliverer {
         }
     }
 
-    /// Journals how far the topic was read, where much of it was others'.
-    fn remember(&mut self, position: &Position) -> Result<()> {
-        let next = self.follower.next_offset();
-        if next < position.manifest + FORGOTTEN_STEPS {
-            return Ok(());
-        }
-        let position = Position { manifest: next, recorded_at: self.context.clock.now(), ..position.clone() };
-        self.journal.record(&Entry { position: Some(position), ..Entry::default() })
-    }
-
     pub(super) fn position(&self) -> Result<Position> {
         let position = self.context.deliveries().position(self.plan.id()).cloned();
         position.ok_or_else(|| PortError::new(ErrorKind::Bug, "deliver", self.plan.id(), "it has no position"))
-    }
-
-    fn new_delivery(&self, offset: i64, manifest: &Manifest) -> Delivery {
-        Delivery {
-            format: FORMAT,
-            rendering: self.plan.id().to_owned(),
-            department: self.plan.settings.department.clone(),
-            feed: manifest.feed.clone(),
-            key: manifest.key.clone(),
-            revision: manifest.revision,
-            sha256: manifest.sha256,
-            business_date: manifest.business_date,
-            events: manifest.events,
-            ranges: manifest.ranges.clone(),
-            manifest: offset,
-            outbox: self.plan.settings.place.display().to_string(),
-            attempt: 1,
-            parts: Vec::new(),
-            state: DeliveryState::Intended,
-            recorded_at: self.context.clock.now(),
-        }
     }
 
     /// Renders a delivery again that somebody asked for; what was staged before goes.
@@ -181,23 +156,15 @@ impl Deliverer {
         for part in &delivery.parts {
             self.outbox.discard(&staged_name(part)?)?;
         }
-        let topics = Arc::clone(&self.context.topics);
-        let manifest = read_at(&*self.context.log, &topics.manifests, delivery.manifest)?;
         delivery.parts.clear();
-        self.render(delivery, &manifest)
+        self.render(delivery)
     }
 
     /// Stages every part, journals the intent, and publishes.
-    fn render(&mut self, mut delivery: Delivery, manifest: &Manifest) -> Result<Progress> {
-        if manifest.status == ManifestStatus::Abandoned {
-            return self.hold(delivery, "the file could not be finished: not all its events are there");
-        }
+    fn render(&mut self, mut delivery: Delivery) -> Result<Progress> {
         self.make_ready()?;
-        let staged = match self.check_topics() {
-            Ok(()) => Stage::new(self).parts(manifest),
-            Err(error) => Err(error),
-        };
-        match staged {
+        let stage = Stage::new(&*self.outbox, &self.journal, &self.plan.settings, &self.owner);
+        match stage.parts(&mut *self.source, &mut delivery) {
             Ok(parts) => delivery.parts = parts,
             Err(AssemblyError::Port(error)) if error.kind != ErrorKind::Corrupt => return Err(error),
             Err(error) => return self.hold(delivery, error.to_string()),
@@ -208,15 +175,6 @@ impl Deliverer {
         self.journal.record(&Entry { delivery: Some(delivery.clone()), points, ..Entry::default() })?;
         let standings = vec![Standing::Staged; delivery.parts.len()];
         self.publish(delivery, standings)
-    }
-
-    fn check_topics(&mut self) -> std::result::Result<(), AssemblyError> {
-        let now = self.context.clock.elapsed();
-        if self.topics_checked.is_none_or(|at| now >= at + CHECK_TOPICS) {
-            self.assembler.check_topics(&self.plan.feed)?;
-            self.topics_checked = Some(now);
-        }
-        Ok(())
     }
 
     /// Goes on with a delivery whose intent is journaled, by what stands under its names.
@@ -289,15 +247,16 @@ impl Deliverer {
         delivery.state = DeliveryState::Delivered { reason: None };
         delivery.recorded_at = self.context.clock.now();
         let points = Some((Failpoint::ReceiptSent, Failpoint::ReceiptAnswered));
-        let position = self.behind(&delivery)?;
-        self.journal.record(&Entry { delivery: Some(delivery.clone()), position, request: None, points })?;
+        let Behind { position, window } = self.behind(&delivery)?;
+        let entry = Entry { delivery: Some(delivery.clone()), position, window, points, ..Entry::default() };
+        self.journal.record(&entry)?;
         self.forget(&delivery);
         let data = delivery.data();
         tracing::info!(
             rendering = %delivery.rendering,
             key = %delivery.key,
             path = data.map_or("", |part| part.target.as_str()),
-            hash = %delivery.sha256.short(),
+            hash = delivery.sha256.map(|hash| hash.short()),
             events = delivery.events,
             bytes = data.map_or(0, |part| part.bytes),
             attempt = delivery.attempt,
@@ -306,14 +265,9 @@ impl Deliverer {
         Ok(Progress::Delivered)
     }
 
-    /// The rendering's position behind a delivery that is over; an older one changes nothing.
-    pub(super) fn behind(&self, delivery: &Delivery) -> Result<Option<Position>> {
-        let position = self.position()?;
-        Ok((delivery.manifest >= position.manifest).then(|| Position {
-            manifest: delivery.manifest + 1,
-            recorded_at: self.context.clock.now(),
-            ..position
-        }))
+    /// Where the rendering goes on behind a delivery that is over; an older one changes nothing.
+    pub(super) fn behind(&self, delivery: &Delivery) -> Result<Behind> {
+        Ok(self.source.behind(delivery, &self.position()?))
     }
 
     /// Its witnesses go: the receipt says what they said. What stays goes at the next start.

@@ -10,15 +10,17 @@ use dropbridge_port::failpoint::{Failpoint, reach};
 use dropbridge_port::{ErrorKind, OutgoingRecord, PartitionOffset, PortError, Result, Writer};
 use serde::Serialize;
 
-use super::plan::RenderingPlan;
+use super::plan::{PlanSource, RenderingPlan};
+use super::window::assembler::first_journal;
 use crate::domain::policy::Begin;
 use crate::inbound::slot::{Context, JSON_HEADER};
 use crate::ledger::DeliveryIndex;
 use crate::ledger::control::Request;
-use crate::ledger::delivery::{Delivery, EPOCH_KEY, Epoch, FORMAT, Position};
+use crate::ledger::delivery::{Delivery, EPOCH_KEY, Epoch, FORMAT, Position, window_key};
 use crate::ledger::replay::read_control;
 use crate::ledger::topics::REQUEST_PARTITION;
 use crate::stop::Backoff;
+use crate::window::{Mark, WindowJournal};
 
 /// What is written in one transaction.
 #[derive(Clone, Debug, Default)]
@@ -27,6 +29,10 @@ pub struct Entry {
     pub delivery: Option<Delivery>,
     /// How far its rendering has come.
     pub position: Option<Position>,
+    /// What is cut off and planned of its windows.
+    pub window: Option<WindowJournal>,
+    /// A delivery that came to nothing.
+    pub withdrawn: Option<String>,
     /// The request that is done by it.
     pub request: Option<String>,
     /// What is passed before the commit is asked for, and after it was answered.
@@ -72,8 +78,8 @@ impl Journal {
         let index = DeliveryIndex::read(&*context.log, &context.topics.deliveries)?;
         let epoch = index.epoch() + 1;
         let mut first = Vec::new();
-        for plan in renderings.iter().filter(|plan| index.position(plan.id()).is_none()) {
-            first.push(first_position(context, plan)?);
+        for plan in renderings.iter().filter(|plan| begins_anew(&index, plan)) {
+            first.push(first_entry(context, plan)?);
         }
         *context.deliveries() = index;
         let (context, instance) = (context.clone(), instance.to_owned());
@@ -81,15 +87,15 @@ impl Journal {
         let begun = Epoch { format: FORMAT, epoch, recorded_at: journal.context.clock.now() };
         journal.commit(&mut journal.state(), &mut |writer| {
             journal.send(writer, EPOCH_KEY, Some(&begun))?;
-            first.iter().try_for_each(|position| journal.send_position(writer, position))
+            first.iter().try_for_each(|entry| journal.send_entry(writer, entry))
         })?;
-        let mut index = journal.context.deliveries();
-        index.begin_epoch(epoch);
-        for position in first {
-            tracing::info!(rendering = %position.rendering, manifest = position.manifest, "a new rendering begins here");
-            index.apply_position(position);
+        journal.context.deliveries().begin_epoch(epoch);
+        for entry in first {
+            if let Some(Position { rendering, manifest, .. }) = &entry.position {
+                tracing::info!(%rendering, manifest, "a new rendering begins here");
+            }
+            journal.apply(&entry);
         }
-        drop(index);
         Ok(journal)
     }
 
@@ -99,9 +105,9 @@ impl Journal {
     /// As for [`Journal::record`].
     pub fn begin(&self, renderings: &[Arc<RenderingPlan>]) -> Result<()> {
         for plan in renderings {
-            if self.context.deliveries().position(plan.id()).is_none() {
-                let position = first_position(&self.context, plan)?;
-                self.record(&Entry { position: Some(position), ..Entry::default() })?;
+            let is_new = begins_anew(&self.context.deliveries(), plan);
+            if is_new {
+                self.record(&first_entry(&self.context, plan)?)?;
             }
         }
         Ok(())
@@ -133,25 +139,40 @@ impl Journal {
     pub fn record(&self, entry: &Entry) -> Result<()> {
         let mut state = self.state();
         self.commit(&mut state, &mut |writer| {
-            if let Some(delivery) = &entry.delivery {
-                self.send(writer, &delivery.record_key(), Some(delivery))?;
-            }
-            if let Some(position) = &entry.position {
-                self.send_position(writer, position)?;
-            }
-            if let Some(id) = &entry.request {
-                self.send_request_end(writer, id)?;
-            }
+            self.send_entry(writer, entry)?;
             entry.points.map_or(Ok(()), |(sent, _)| pass(sent))
         })?;
         if let Some((_, answered)) = entry.points {
             // The answer is known: a failure here comes too late to change it.
             let _answered = pass(answered);
         }
+        self.apply(entry);
+        Ok(())
+    }
+
+    /// Takes what is committed in.
+    fn apply(&self, entry: &Entry) {
         let mut index = self.context.deliveries();
+        entry.withdrawn.iter().for_each(|id| index.withdraw(id));
         entry.delivery.clone().into_iter().for_each(|delivery| index.apply(delivery));
         entry.position.clone().into_iter().for_each(|position| index.apply_position(position));
-        Ok(())
+        entry.window.clone().into_iter().for_each(|window| index.apply_window(window));
+    }
+
+    fn send_entry(&self, writer: &mut dyn Writer, entry: &Entry) -> Result<()> {
+        if let Some(id) = &entry.withdrawn {
+            self.send::<Delivery>(writer, &format!("delivery/{id}"), None)?;
+        }
+        if let Some(delivery) = &entry.delivery {
+            self.send(writer, &delivery.record_key(), Some(delivery))?;
+        }
+        if let Some(position) = &entry.position {
+            self.send_position(writer, position)?;
+        }
+        if let Some(window) = &entry.window {
+            self.send_window(writer, window)?;
+        }
+        entry.request.iter().try_for_each(|id| self.send_request_end(writer, id))
     }
 
     fn send<T: Serialize>(&self, writer: &mut dyn Writer, key: &str, value: Option<&T>) -> Result<()> {
@@ -160,9 +181,18 @@ impl Journal {
 
     fn send_position(&self, writer: &mut dyn Writer, position: &Position) -> Result<()> {
         self.send(writer, &Position::record_key(&position.rendering), Some(position))?;
-        let offset =
-            PartitionOffset { topic: self.context.topics.manifests.clone(), partition: 0, offset: position.manifest };
+        let Some(offset) = position.manifest else { return Ok(()) };
+        let offset = PartitionOffset { topic: self.context.topics.manifests.clone(), partition: 0, offset };
         writer.send_offsets(&Self::group(&self.context.bridge, &position.rendering), &[offset])
+    }
+
+    /// The group's positions are those of the oldest event that is in no file yet.
+    fn send_window(&self, writer: &mut dyn Writer, window: &WindowJournal) -> Result<()> {
+        self.send(writer, &window_key(window), Some(window))?;
+        let offset =
+            |mark: &Mark| PartitionOffset { topic: mark.topic.clone(), partition: mark.partition, offset: mark.to };
+        let offsets: Vec<PartitionOffset> = window.open_from.iter().map(offset).collect();
+        writer.send_offsets(&Self::group(&self.context.bridge, &window.rendering), &offsets)
     }
 
     fn send_request_end(&self, writer: &mut dyn Writer, id: &str) -> Result<()> {
@@ -233,22 +263,41 @@ impl Journal {
     }
 }
 
+/// Whether a rendering never delivered anything, or was one of another kind.
+fn begins_anew(index: &DeliveryIndex, plan: &RenderingPlan) -> bool {
+    let position = index.position(plan.id());
+    match plan.source {
+        PlanSource::Mirror(_) => position.is_none_or(|position| position.manifest.is_none()),
+        PlanSource::Window(_) => position.is_none() || index.window(plan.id()).is_none(),
+    }
+}
+
 /// Where a rendering begins that never delivered anything.
-fn first_position(context: &Context, plan: &RenderingPlan) -> Result<Position> {
-    let ends = context.log.watermarks(&context.topics.manifests)?;
-    let ends = ends.first();
-    let manifest = match plan.settings.begin {
-        Begin::Now => ends.map_or(0, |ends| ends.high),
-        Begin::Beginning => ends.map_or(0, |ends| ends.low),
+fn first_entry(context: &Context, plan: &RenderingPlan) -> Result<Entry> {
+    let (manifest, window) = match &plan.source {
+        PlanSource::Mirror(_) => {
+            let ends = context.log.watermarks(&context.topics.manifests)?;
+            let manifest = ends.first().map(|ends| match plan.settings.begin {
+                Begin::Now => ends.high,
+                Begin::Beginning => ends.low,
+            });
+            (Some(manifest.unwrap_or(0)), None)
+        }
+        PlanSource::Window(window) => {
+            let (now, sources) = (context.clock.now(), window.sources(&context.topics));
+            let journal = first_journal(&*context.log, window, &sources, plan.id(), now, plan.settings.begin)?;
+            (None, Some(journal))
+        }
     };
-    Ok(Position {
+    let position = Position {
         format: FORMAT,
         rendering: plan.id().to_owned(),
         manifest,
         identity: None,
         held: None,
         recorded_at: context.clock.now(),
-    })
+    };
+    Ok(Entry { position: Some(position), window, ..Entry::default() })
 }
 
 fn send<T: Serialize>(

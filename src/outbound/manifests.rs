@@ -123,7 +123,13 @@ impl Follower {
         if self.ahead.is_none() {
             self.fetch()?;
         }
-        Ok(self.ahead.as_ref().map(|(offset, manifest)| (*offset, manifest)))
+        Ok(self.ahead())
+    }
+
+    /// The manifest that was looked at and not passed.
+    #[must_use]
+    pub fn ahead(&self) -> Option<(i64, &Manifest)> {
+        self.ahead.as_ref().map(|(offset, manifest)| (*offset, manifest))
     }
 
     fn fetch(&mut self) -> Result<()> {

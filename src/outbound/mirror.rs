@@ -96,7 +96,7 @@ pub enum Provenance {
 /// A file that was written.
 #[derive(Clone, Copy, Debug)]
 pub struct Rendered {
-    /// Its hash; the manifest's.
+    /// Its hash.
     pub sha256: ContentHash,
     /// How many bytes it has.
     pub bytes: u64,
@@ -104,10 +104,49 @@ pub struct Rendered {
     pub provenance: Provenance,
 }
 
+/// Refuses event topics of which nobody can tell whether they still have everything.
+///
+/// # Errors
+/// `Refused` for a topic that is compacted, or that has another number of partitions than configured.
+pub(super) fn check_topics<'t>(
+    log: &dyn EventLog,
+    topics: &Topics,
+    names: impl Iterator<Item = &'t str>,
+) -> Result<(), AssemblyError> {
+    // Several events of a feed may go to one topic; a broker is asked for each once.
+    let names: BTreeSet<&str> = names.collect();
+    let names: Vec<&str> = names.into_iter().collect();
+    let (states, specs) = (log.topics(&names)?, topics.specs());
+    for name in names {
+        let Some(state) = states.iter().find(|state| state.name == name) else {
+            return Err(AssemblyError::Refused(format!("topic {name} is not there")));
+        };
+        if state.cleanup.as_deref().is_some_and(|cleanup| cleanup.contains("compact")) {
+            let why = "it is compacted, so events of one key may be gone";
+            return Err(AssemblyError::Refused(format!("topic {name}: {why}")));
+        }
+        let configured = specs.iter().find(|spec| spec.name == name).map(|spec| spec.partitions);
+        if let Some(was) = configured.filter(|was| *was != state.partitions) {
+            let is = state.partitions;
+            return Err(AssemblyError::Refused(format!(
+                "topic {name} has {is} partitions and not {was}, as configured: it was changed or made anew"
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// The same of the topics of a feed's events.
+///
+/// # Errors
+/// As for [`check_topics`].
+pub fn check_topics_of(log: &dyn EventLog, topics: &Topics, feed: &FeedPlan) -> Result<(), AssemblyError> {
+    let types = feed.mapping.events().iter().map(EventPlan::event_type);
+    check_topics(log, topics, types.filter_map(|event_type| topics.event(event_type)))
+}
+
 /// Writes files again from the log, and from the store where the log has not all of it any more.
 pub struct Assembler {
-    log: Arc<dyn EventLog>,
-    topics: Arc<Topics>,
     bridge: String,
     readers: PartitionReaders,
 }
@@ -115,38 +154,8 @@ pub struct Assembler {
 impl Assembler {
     /// For the log of a bridge of this name.
     #[must_use]
-    pub fn new(log: Arc<dyn EventLog>, topics: Arc<Topics>, bridge: &str) -> Self {
-        let readers = PartitionReaders::new(Arc::clone(&log));
-        Self { log, topics, bridge: bridge.to_owned(), readers }
-    }
-
-    /// Refuses event topics of which nobody can tell whether they still have everything.
-    ///
-    /// # Errors
-    /// `Refused` for a topic that is compacted, or that has another number of partitions than configured.
-    pub fn check_topics(&self, plan: &FeedPlan) -> Result<(), AssemblyError> {
-        let types = plan.mapping.events().iter().map(EventPlan::event_type);
-        // Several events of a feed may go to one topic; a broker is asked for each once.
-        let names: BTreeSet<&str> = types.filter_map(|event_type| self.topics.event(event_type)).collect();
-        let names: Vec<&str> = names.into_iter().collect();
-        let states = self.log.topics(&names)?;
-        for spec in self.topics.specs().iter().filter(|spec| names.contains(&spec.name.as_str())) {
-            let Some(state) = states.iter().find(|state| state.name == spec.name) else {
-                return Err(AssemblyError::Refused(format!("topic {} is not there", spec.name)));
-            };
-            if state.cleanup.as_deref().is_some_and(|cleanup| cleanup.contains("compact")) {
-                let why = "it is compacted, so events of one key may be gone";
-                return Err(AssemblyError::Refused(format!("topic {}: {why}", spec.name)));
-            }
-            if state.partitions != spec.partitions {
-                let (is, was) = (state.partitions, spec.partitions);
-                return Err(AssemblyError::Refused(format!(
-                    "topic {} has {is} partitions and not {was}, as configured: it was changed or made anew",
-                    spec.name
-                )));
-            }
-        }
-        Ok(())
+    pub fn new(log: Arc<dyn EventLog>, bridge: &str) -> Self {
+        Self { bridge: bridge.to_owned(), readers: PartitionReaders::new(log) }
     }
 
     /// Writes the file of a manifest. `open` begins an output; it is asked a second time where the first attempt, from
@@ -240,7 +249,7 @@ fn write_from_store(manifest: &Manifest, store: &Store, out: &mut impl Write) ->
     Ok(Rendered { sha256: found, bytes, provenance: Provenance::Store })
 }
 
-fn not_written(error: io::Error) -> AssemblyError {
+pub(super) fn not_written(error: io::Error) -> AssemblyError {
     // An output that knows better says so itself.
     match error.downcast::<PortError>() {
         Ok(error) => error.into(),

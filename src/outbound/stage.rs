@@ -1,38 +1,51 @@
-//! Staging: the file of a manifest and what stands beside it, under temporary names, synced and witnessed.
+//! Staging: the file of a delivery and what stands beside it, under temporary names, synced and witnessed.
 
 use std::io::{self, Write};
 
 use dropbridge_port::failpoint::Failpoint;
-use dropbridge_port::{EntryPath, ErrorKind, PortError, StagedFile, StagedName, WrittenFile};
+use dropbridge_port::{EntryPath, ErrorKind, Outbox, PortError, StagedFile, StagedName, WrittenFile};
 use md5::{Digest, Md5};
 
-use super::deliver::Deliverer;
-use super::journal::pass;
+use super::journal::{Journal, pass};
 use super::mirror::AssemblyError;
+use super::source::Source;
 use crate::capture::readiness::ChecksumAlgorithm;
+use crate::config::settings::RenderingSettings;
 use crate::domain::ContentHash;
 use crate::domain::hash::hex;
-use crate::inbound::manifest::Manifest;
-use crate::ledger::delivery::{Part, PartRole};
+use crate::ledger::delivery::{Delivery, Part, PartRole};
 
 /// The parts of one delivery while they are made.
 pub(super) struct Stage<'d> {
-    deliverer: &'d mut Deliverer,
+    outbox: &'d dyn Outbox,
+    journal: &'d Journal,
+    settings: &'d RenderingSettings,
+    /// Whose temporary names they are.
+    owner: &'d str,
     names: Vec<StagedName>,
 }
 
 impl<'d> Stage<'d> {
-    pub(super) fn new(deliverer: &'d mut Deliverer) -> Self {
-        Self { deliverer, names: Vec::new() }
+    pub(super) fn new(
+        outbox: &'d dyn Outbox,
+        journal: &'d Journal,
+        settings: &'d RenderingSettings,
+        owner: &'d str,
+    ) -> Self {
+        Self { outbox, journal, settings, owner, names: Vec::new() }
     }
 
     /// Every part, in the order in which they are to be published: data, checksum, marker. Where that fails, nothing is
     /// left of it, as far as the outbox allows.
-    pub(super) fn parts(mut self, manifest: &Manifest) -> Result<Vec<Part>, AssemblyError> {
-        let parts = self.all(manifest);
+    pub(super) fn parts(
+        mut self,
+        source: &mut dyn Source,
+        delivery: &mut Delivery,
+    ) -> Result<Vec<Part>, AssemblyError> {
+        let parts = self.all(source, delivery);
         if parts.is_err() {
             for name in &self.names {
-                if let Err(error) = self.deliverer.outbox.discard(name) {
+                if let Err(error) = self.outbox.discard(name) {
                     tracing::debug!(%error, "what was staged stays until the next start");
                 }
             }
@@ -40,12 +53,14 @@ impl<'d> Stage<'d> {
         parts
     }
 
-    fn all(&mut self, manifest: &Manifest) -> Result<Vec<Part>, AssemblyError> {
-        let path = EntryPath::parse(&manifest.entry.path);
-        let path = path.ok_or_else(|| AssemblyError::Refused(format!("`{}` is no file name", manifest.entry.path)))?;
-        let (data, md5) = self.data(manifest, &path)?;
+    fn all(&mut self, source: &mut dyn Source, delivery: &mut Delivery) -> Result<Vec<Part>, AssemblyError> {
+        let name = source.path(delivery)?;
+        let path = EntryPath::parse(&name);
+        let path = path.ok_or_else(|| AssemblyError::Refused(format!("`{name}` is no file name")))?;
+        let (data, md5) = self.data(source, delivery, &path)?;
+        let sha256 = data.sha256;
         let mut parts = vec![data];
-        let settings = std::sync::Arc::clone(&self.deliverer.plan.settings);
+        let settings = self.settings;
         let beside = |name: Vec<u8>| {
             let wrong = || AssemblyError::Refused(format!("no name can be made beside `{path}`"));
             path.sibling(&name).ok_or_else(wrong)
@@ -53,7 +68,7 @@ impl<'d> Stage<'d> {
         if let Some(rule) = &settings.checksum {
             let checksum = match rule.algorithm {
                 ChecksumAlgorithm::Md5 => md5.unwrap_or_default(),
-                ChecksumAlgorithm::Sha256 => manifest.sha256.to_string(),
+                ChecksumAlgorithm::Sha256 => sha256.to_string(),
             };
             let mut content = format!("{checksum}  ").into_bytes();
             content.extend_from_slice(path.file_name());
@@ -69,16 +84,19 @@ impl<'d> Stage<'d> {
     }
 
     /// The file itself, and its MD5 where that is to stand beside it.
-    fn data(&mut self, manifest: &Manifest, path: &EntryPath) -> Result<(Part, Option<String>), AssemblyError> {
-        let Self { deliverer, names } = self;
-        let Deliverer { assembler, outbox, journal, plan, store, owner, .. } = &mut **deliverer;
-        let attributes = plan.settings.attributes;
-        let is_md5_wanted =
-            plan.settings.checksum.as_ref().is_some_and(|rule| rule.algorithm == ChecksumAlgorithm::Md5);
-        let (sink, rendered) = assembler.write(&plan.feed, manifest, store, || {
+    fn data(
+        &mut self,
+        source: &mut dyn Source,
+        delivery: &mut Delivery,
+        path: &EntryPath,
+    ) -> Result<(Part, Option<String>), AssemblyError> {
+        let Self { outbox, journal, settings, owner, names } = self;
+        let is_md5_wanted = settings.checksum.as_ref().is_some_and(|rule| rule.algorithm == ChecksumAlgorithm::Md5);
+        let (sink, rendered) = source.write(delivery, &mut || {
             let name = name(owner, journal.epoch(), journal.next_number())?;
             names.push(name.clone());
-            Ok(Sink { file: outbox.stage(&name, attributes)?, md5: is_md5_wanted.then(Md5::new) })
+            let md5 = is_md5_wanted.then(Md5::new);
+            Ok(Sink { file: outbox.stage(&name, settings.attributes)?, md5 })
         })?;
         pass(Failpoint::Rendered)?;
         let md5 = sink.md5.map(|md5| hex(&md5.finalize()));
@@ -91,10 +109,9 @@ impl<'d> Stage<'d> {
     }
 
     fn small(&mut self, role: PartRole, path: &EntryPath, content: &[u8]) -> Result<Part, AssemblyError> {
-        let deliverer = &*self.deliverer;
-        let name = name(&deliverer.owner, deliverer.journal.epoch(), deliverer.journal.next_number())?;
+        let name = name(self.owner, self.journal.epoch(), self.journal.next_number())?;
         self.names.push(name.clone());
-        let mut file = deliverer.outbox.stage(&name, deliverer.plan.settings.attributes)?;
+        let mut file = self.outbox.stage(&name, self.settings.attributes)?;
         file.write(content)?;
         let written = file.finish()?;
         self.part(role, path, written)
@@ -103,7 +120,7 @@ impl<'d> Stage<'d> {
     /// The part that was written last, with its witness.
     fn part(&self, role: PartRole, path: &EntryPath, written: WrittenFile) -> Result<Part, AssemblyError> {
         let name = self.names.last().ok_or_else(|| AssemblyError::Refused("nothing is staged".to_owned()))?;
-        self.deliverer.outbox.witness(name)?;
+        self.outbox.witness(name)?;
         Ok(Part {
             role,
             target: path.to_string(),
@@ -120,7 +137,7 @@ fn name(owner: &str, epoch: u64, number: u64) -> Result<StagedName, PortError> {
 }
 
 /// A staged file as something to write to.
-struct Sink {
+pub(super) struct Sink {
     file: Box<dyn StagedFile>,
     md5: Option<Md5>,
 }

@@ -1,4 +1,4 @@
-//! One rendering's thread: delivers its files as their manifests come.
+//! One rendering's thread: delivers its files as their manifests come, or as dates are cut off.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -119,6 +119,7 @@ impl Worker {
                     if drained && deliverer.is_at_end() {
                         return Ok(());
                     }
+                    let _raised = self.round.wait(deliverer.pause());
                 }
                 Ok(Progress::Waiting(what)) => {
                     self.waits(FeedState::Paused, what, &mut trouble, report);
@@ -188,7 +189,7 @@ impl Worker {
         let outbox = self.bridge.rendering_outbox(&self.plan.settings)?;
         let context = self.bridge.context.clone();
         let (plan, journal, store) = (Arc::clone(&self.plan), Arc::clone(&self.journal), Arc::clone(&self.store));
-        Ok(Deliverer::new(plan, context, journal, outbox, store))
+        Ok(Deliverer::new(plan, context, journal, outbox, store, self.bridge.settings.state.clone()))
     }
 }
 

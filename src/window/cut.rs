@@ -17,6 +17,15 @@ pub struct Mark {
     pub to: i64,
 }
 
+impl Mark {
+    /// The mark of a partition among others; 0 where it has none.
+    #[must_use]
+    pub fn of(marks: &[Self], topic: &str, partition: u32) -> i64 {
+        let found = marks.iter().find(|mark| mark.partition == partition && mark.topic == topic);
+        found.map_or(0, |mark| mark.to)
+    }
+}
+
 /// A cut-off that was journaled.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cut {
@@ -31,8 +40,7 @@ pub struct Cut {
 impl Cut {
     /// A record lies below.
     fn holds(&self, topic: &str, partition: u32, offset: i64) -> bool {
-        let mark = self.marks.iter().find(|mark| mark.partition == partition && mark.topic == topic);
-        mark.is_some_and(|mark| offset < mark.to)
+        offset < Mark::of(&self.marks, topic, partition)
     }
 }
 
@@ -49,7 +57,7 @@ pub struct DueCut {
 /// that close after `since`. After a day of downtime there are several; they are journaled with the same marks, and what
 /// lies below these is told apart by its date.
 #[must_use]
-pub fn due_cuts(rules: &WindowRules, last: Option<BusinessDate>, since: Moment, now: Moment) -> Vec<DueCut> {
+pub(super) fn due_cuts(rules: &WindowRules, last: Option<BusinessDate>, since: Moment, now: Moment) -> Vec<DueCut> {
     let mut due = Vec::new();
     let mut next = match last {
         Some(last) => rules.next_date(last),

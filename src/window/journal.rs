@@ -8,7 +8,7 @@ use crate::domain::policy::SequenceReset;
 use crate::domain::sequence::following;
 use crate::domain::{BusinessDate, Moment};
 
-use super::cut::{Cut, Cuts, DueCut, Mark, Member, due_cuts, next_cut};
+use super::cut::{Cut, DueCut, Mark, Member, due_cuts, next_cut};
 use super::rules::{EmptyDay, LateEvent, WindowRules};
 
 /// The version of this format that this build writes, and the newest it reads.
@@ -59,6 +59,18 @@ pub struct WindowJournal {
     /// From where on there may be events that are in no file: by topic and partition.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub open_from: Vec<Mark>,
+    /// The last date whose files are planned.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub planned_to: Option<BusinessDate>,
+    /// Files of that date's cut-off that are not over, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub planned: Vec<PlannedFile>,
+    /// What `open_from` becomes when they are.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub open_after: Vec<Mark>,
+    /// Below these, a person has said, what cannot be read any more is in no file.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub given_up: Vec<Mark>,
 }
 
 impl WindowJournal {
@@ -74,7 +86,20 @@ impl WindowJournal {
             newest: None,
             files: BTreeMap::new(),
             open_from: Vec::new(),
+            planned_to: None,
+            planned: Vec::new(),
+            open_after: Vec::new(),
+            given_up: Vec::new(),
         }
+    }
+
+    /// What is there already and is of a date that was to be cut off before is in none of the files: somebody else's
+    /// had it. To be said before anything is cut off; `ends` is where the partitions end.
+    pub fn leave_the_past(&mut self, rules: &WindowRules, ends: &[Mark]) {
+        let Some(first) = rules.first_open(self.since) else { return };
+        let before = first.days_later(-1);
+        self.cuts.push(Cut { date: before, closes: self.since, marks: ends.to_vec() });
+        (self.last, self.planned_to) = (Some(before), Some(before));
     }
 
     /// Cut-offs that are due, in order.
@@ -100,11 +125,39 @@ impl WindowJournal {
     /// From where a partition has to be read for the files of cut-offs that are journaled.
     #[must_use]
     pub fn read_from(&self, topic: &str, partition: u32) -> i64 {
-        let of = |mark: &&Mark| mark.topic == topic && mark.partition == partition;
-        self.open_from.iter().find(of).map_or(0, |mark| mark.to)
+        Mark::of(&self.open_from, topic, partition)
     }
 
-    /// The files of a cut-off. `members` says for each [`Member`] that was met below its marks how many events it has.
+    /// The first cut-off whose files are not planned.
+    #[must_use]
+    pub fn unplanned(&self) -> Option<&Cut> {
+        self.cuts.iter().find(|cut| self.planned_to.is_none_or(|planned| cut.date > planned))
+    }
+
+    /// The cut-off before another one: with the two of them, [`Cuts`](super::Cuts) knows what is of the later one. Where
+    /// it is forgotten, nothing that lies below it is read any more.
+    #[must_use]
+    pub fn before(&self, cut: &Cut) -> Option<&Cut> {
+        self.cuts.iter().rev().find(|known| known.date < cut.date)
+    }
+
+    /// A planned file is over: delivered, or given up.
+    pub fn finish(&mut self, file: &PlannedFile) {
+        let before = self.planned.len();
+        self.planned.retain(|planned| planned != file);
+        if self.planned.is_empty() && before > 0 {
+            self.settle(self.open_after.clone());
+        }
+    }
+
+    /// A person has said that there is to be no file of a cut-off that is not planned.
+    pub fn give_up(&mut self, cut: &Cut) {
+        self.given_up.clone_from(&cut.marks);
+        self.planned_to = Some(cut.date);
+    }
+
+    /// The files of a cut-off. `members` says for each [`Member`] that was met below its marks how many events it has;
+    /// `open_after`, from where on there are events that are in none of them.
     ///
     /// The day's own file comes first, then corrections by date.
     ///
@@ -115,6 +168,7 @@ impl WindowJournal {
         rules: &WindowRules,
         cut: BusinessDate,
         members: &BTreeMap<BusinessDate, u64>,
+        open_after: Vec<Mark>,
     ) -> Result<Vec<PlannedFile>, String> {
         let clock = self.cuts.iter().find(|one| one.date == cut).map(|one| one.closes);
         let clock = clock.ok_or_else(|| format!("{cut} is not cut off"))?;
@@ -127,7 +181,10 @@ impl WindowJournal {
             let sequence = match rules.sequence.reset {
                 // A correction goes on behind the files of its own date.
                 SequenceReset::Daily => rules.sequence.first + u64::from(files.get(date).copied().unwrap_or(0)),
-                reset => following(reset, newest, *date, rules.sequence.first),
+                reset => match (newest, rules.sequence.next) {
+                    (None, Some(next)) => next,
+                    _ => following(reset, newest, *date, rules.sequence.first),
+                },
             };
             let name = rules.name.render(*date, sequence)?;
             let count = files.entry(*date).or_insert(0);
@@ -139,12 +196,18 @@ impl WindowJournal {
             files.pop_first();
         }
         (self.newest, self.files) = (newest, files);
+        self.planned_to = Some(cut);
+        self.planned.clone_from(&planned);
+        self.open_after = open_after;
+        if planned.is_empty() {
+            self.settle(self.open_after.clone());
+        }
         Ok(planned)
     }
 
-    /// After the files of every journaled cut-off were made: from where on events are in none of them. Cut-offs that no
-    /// event lies below any more are forgotten.
-    pub fn settle(&mut self, open_from: Vec<Mark>) {
+    /// After the files of a cut-off were made: from where on events are in none of them. Cut-offs that are planned, and that
+    /// no event lies below any more, are forgotten.
+    fn settle(&mut self, open_from: Vec<Mark>) {
         self.open_from = open_from;
         let open_from = &self.open_from;
         let is_passed = |mark: &Mark| {
@@ -152,13 +215,8 @@ impl WindowJournal {
                 .iter()
                 .any(|open| (&open.topic, open.partition) == (&mark.topic, mark.partition) && open.to >= mark.to)
         };
-        self.cuts.retain(|cut| !cut.marks.iter().all(is_passed));
-    }
-
-    /// What an event is part of.
-    #[must_use]
-    pub fn member(&self, rules: &WindowRules, date: BusinessDate, topic: &str, partition: u32, offset: i64) -> Member {
-        Cuts::new(rules, &self.cuts).of(date, topic, partition, offset)
+        let planned = self.planned_to;
+        self.cuts.retain(|cut| planned.is_none_or(|date| cut.date > date) || !cut.marks.iter().all(is_passed));
     }
 }
 

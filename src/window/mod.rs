@@ -9,11 +9,13 @@
 mod cut;
 mod journal;
 mod name;
+mod order;
 mod rules;
 #[cfg(test)]
 mod tests;
 
-pub use cut::{Cut, Cuts, DueCut, Mark, Member, due_cuts};
+pub use cut::{Cut, Cuts, DueCut, Mark, Member};
 pub use journal::{PlannedFile, WindowJournal};
 pub use name::FileNameForm;
+pub use order::OrderPart;
 pub use rules::{CloseDay, EmptyDay, LateEvent, SequenceRules, WindowDays, WindowRules};

@@ -77,6 +77,16 @@ impl FileNameForm {
         self.parts.iter().any(|part| matches!(part, Part::Sequence(_)))
     }
 
+    /// A number with the digits that it has in names.
+    #[must_use]
+    pub fn number(&self, sequence: u64) -> String {
+        let digits = self.parts.iter().find_map(|part| match part {
+            Part::Sequence(digits) => Some(*digits),
+            _ => None,
+        });
+        format!("{sequence:0digits$}", digits = digits.unwrap_or(0))
+    }
+
     /// The name of one file.
     ///
     /// # Errors

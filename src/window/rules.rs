@@ -56,6 +56,8 @@ pub struct SequenceRules {
     pub reset: SequenceReset,
     /// The first number of each run: 0 or 1, as a rule.
     pub first: u64,
+    /// The number of the very first file, where it goes on from another producer's; `first` otherwise.
+    pub next: Option<u64>,
 }
 
 /// The rules of one rendering.

@@ -18,6 +18,7 @@ pub mod relayed;
 pub mod strace;
 pub mod tampering;
 pub mod watching;
+pub mod windowed;
 
 use std::fs;
 use std::path::{Path, PathBuf};

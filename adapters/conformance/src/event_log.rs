@@ -50,7 +50,7 @@ macro_rules! event_log_cases {
             restart: everything_committed_is_there_after_a_restart,
                 an_open_transaction_is_invisible_after_a_restart_and_aborted_by_the_next_writer;
             reading: the_end_of_an_empty_partition_is_told_once, the_end_is_told_again_after_new_records,
-                the_end_is_told_behind_aborted_records, readers_start_where_they_are_told_to,
+                the_end_is_told_behind_aborted_records, an_end_says_how_far_all_is_decided, readers_start_where_they_are_told_to,
                 a_poll_without_news_is_idle;
             records: keys_values_and_headers_come_back_as_they_were_sent, a_large_value_comes_back_whole,
                 a_record_that_is_too_large_is_unacceptable, a_compacted_topic_takes_no_record_without_a_key,

@@ -55,9 +55,9 @@ impl Reader for KafkaReader {
                         headers: record.headers(),
                     }));
                 }
-                Some(Consumed::End { topic, partition }) => {
+                Some(Consumed::End { topic, partition, offset }) => {
                     let topic = shared_name(&mut self.names, &topic);
-                    return Ok(Polled::End { topic, partition: partition.unsigned_abs() });
+                    return Ok(Polled::End { topic, partition: partition.unsigned_abs(), offset });
                 }
                 Some(Consumed::Failed { topic, failure }) => {
                     let subject = if topic.is_empty() { self.address.clone() } else { topic };

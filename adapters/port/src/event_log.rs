@@ -172,6 +172,8 @@ pub enum Polled {
         topic: Arc<str>,
         /// Partition.
         partition: u32,
+        /// Where that end is: what lies below is decided, and all of it that is committed was handed over.
+        offset: i64,
     },
     /// Nothing came in the given time.
     Idle,

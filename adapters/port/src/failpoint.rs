@@ -54,6 +54,14 @@ pub enum Failpoint {
     PurgeBegun,
     /// The object is gone.
     Purged,
+    /// A cut-off was handed over; its commit was not asked for.
+    WindowCutSent,
+    /// The cut-off's commit was answered.
+    WindowCutAnswered,
+    /// The files of a cut-off were planned and handed over; the commit was not asked for.
+    WindowPlanSent,
+    /// The plan's commit was answered.
+    WindowPlanAnswered,
     /// A manifest was read whose file is to be delivered; nothing is rendered.
     Fetched,
     /// All of a file was rendered into its temporary name; it is not synced.
@@ -98,7 +106,7 @@ pub enum Failpoint {
 
 impl Failpoint {
     /// Every point, in the order of a file's way.
-    pub const ALL: [Self; 41] = [
+    pub const ALL: [Self; 45] = [
         Self::EntryOpened,
         Self::Captured,
         Self::StoreBegun,
@@ -120,6 +128,10 @@ impl Failpoint {
         Self::ArrivalsSaid,
         Self::PurgeBegun,
         Self::Purged,
+        Self::WindowCutSent,
+        Self::WindowCutAnswered,
+        Self::WindowPlanSent,
+        Self::WindowPlanAnswered,
         Self::Fetched,
         Self::Rendered,
         Self::IntentSent,
@@ -167,6 +179,10 @@ impl Failpoint {
             Self::ArrivalsSaid => "arrivals_said",
             Self::PurgeBegun => "purge_begun",
             Self::Purged => "purged",
+            Self::WindowCutSent => "window_cut_sent",
+            Self::WindowCutAnswered => "window_cut_answered",
+            Self::WindowPlanSent => "window_plan_sent",
+            Self::WindowPlanAnswered => "window_plan_answered",
             Self::Fetched => "fetched",
             Self::Rendered => "rendered",
             Self::IntentSent => "intent_sent",

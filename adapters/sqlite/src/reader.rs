@@ -144,7 +144,7 @@ impl Place {
         }
         self.next = self.next.max(end);
         self.told_end = Some(end);
-        ready.push_back(Polled::End { topic: Arc::clone(&self.topic), partition: self.partition });
+        ready.push_back(Polled::End { topic: Arc::clone(&self.topic), partition: self.partition, offset: end });
         Ok(())
     }
 

@@ -48,7 +48,7 @@ pub(super) fn read(bridge: &Bridge) -> anyhow::Result<DeliveryIndex> {
 /// The deliveries of a drop, the oldest first.
 pub(super) fn of(index: &DeliveryIndex, feed: &str, key: &LogicalKey, sha256: Option<ContentHash>) -> Vec<Carrier> {
     let mut deliveries: Vec<&Delivery> =
-        index.of_drop(feed, key).filter(|delivery| Some(delivery.sha256) == sha256).collect();
+        index.of_drop(feed, key).filter(|delivery| delivery.window.is_none() && delivery.sha256 == sha256).collect();
     deliveries.sort_by_key(|delivery| delivery.recorded_at);
     deliveries.into_iter().map(Carrier::new).collect()
 }

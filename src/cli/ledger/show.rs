@@ -10,6 +10,7 @@ use serde::Serialize;
 use super::carriers::{self, Carrier};
 use super::{SHORTEST_HASH, is_called};
 use crate::cli::output::counted;
+use crate::cli::place::EventPlace;
 use crate::cli::quarantine::show_drop;
 use crate::cli::{Answer, Output, check_known};
 use crate::domain::LogicalKey;
@@ -36,8 +37,8 @@ pub(in crate::cli) struct ShowArguments {
     #[arg(long, value_name = "A..B", value_parser = parse_bytes)]
     bytes: Option<Bytes>,
     /// Show from which file, and which bytes of it, the event was made that stands there.
-    #[arg(long, value_name = "TOPIC/PARTITION/OFFSET", value_parser = parse_place, conflicts_with_all = ["what", "byte", "bytes"])]
-    at: Option<Place>,
+    #[arg(long, value_name = "TOPIC/PARTITION/OFFSET", value_parser = EventPlace::parse, conflicts_with_all = ["what", "byte", "bytes"])]
+    at: Option<EventPlace>,
     /// The same for the event with this id, wherever it stands.
     #[arg(long, value_name = "ID", conflicts_with_all = ["what", "byte", "bytes", "at"])]
     event: Option<String>,
@@ -58,24 +59,6 @@ fn parse_bytes(text: &str) -> Result<Bytes, String> {
     }
 }
 
-/// Where an event stands.
-#[derive(Clone, Debug)]
-struct Place {
-    topic: String,
-    partition: u32,
-    offset: i64,
-}
-
-fn parse_place(text: &str) -> Result<Place, String> {
-    let mut parts = text.rsplitn(3, '/');
-    let (offset, partition, topic) = (parts.next(), parts.next(), parts.next().filter(|topic| !topic.is_empty()));
-    let place = topic.zip(partition).zip(offset).and_then(|((topic, partition), offset)| {
-        let offset = offset.parse().ok().filter(|offset| *offset >= 0)?;
-        Some(Place { topic: topic.to_owned(), partition: partition.parse().ok()?, offset })
-    });
-    place.ok_or_else(|| "write TOPIC/PARTITION/OFFSET, such as work.BidProcessed/3/1207".to_owned())
-}
-
 /// Runs it.
 ///
 /// # Errors
@@ -86,7 +69,7 @@ pub(super) fn show(
     arguments: &ShowArguments,
     output: Output,
 ) -> anyhow::Result<Answer> {
-    if let Some(Place { topic, partition, offset }) = &arguments.at {
+    if let Some(EventPlace { topic, partition, offset }) = &arguments.at {
         let event = event_at(&*bridge.context.log, topic, *partition, *offset)?;
         let missing = || format!("no event of a bridge stands in {topic}, partition {partition}, at offset {offset}");
         return show_origin(bridge, index, event, missing, output);
@@ -283,10 +266,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn places_and_bytes_are_read_or_refused() {
-        let place = parse_place("work.Bid/3/1207").unwrap();
-        assert_eq!((place.topic.as_str(), place.partition, place.offset), ("work.Bid", 3, 1207));
-        assert!(["work.Bid/3", "/3/1", "work.Bid/x/1", "work.Bid/3/-1"].iter().all(|text| parse_place(text).is_err()));
+    fn bytes_are_read_or_refused() {
         let bytes = parse_bytes("0..140").unwrap();
         assert_eq!((bytes.from, bytes.to), (0, 140));
         assert!(["0", "3..3", "a..b", "5..4"].iter().all(|text| parse_bytes(text).is_err()));

@@ -23,7 +23,7 @@ use crate::domain::{BusinessDate, Moment};
 use crate::inbound::manifest::Manifest;
 use crate::inbound::plan::FeedPlan;
 use crate::outbound::manifests::{Wanted, find};
-use crate::outbound::mirror::Assembler;
+use crate::outbound::mirror::{Assembler, check_topics_of};
 use crate::parity::{Arrival, FileReport, Verdict};
 use crate::wiring::Bridge;
 
@@ -90,10 +90,10 @@ impl Days<'_> {
     pub(super) fn compare(&self, plans: &[&Arc<FeedPlan>]) -> anyhow::Result<Vec<FileReport>> {
         let context = &self.bridge.context;
         let store = self.bridge.store()?;
-        let mut assembler = Assembler::new(Arc::clone(&context.log), Arc::clone(&context.topics), &context.bridge);
+        let mut assembler = Assembler::new(Arc::clone(&context.log), &context.bridge);
         let mut reports = Vec::new();
         for plan in plans {
-            assembler.check_topics(plan)?;
+            check_topics_of(&*context.log, &context.topics, plan)?;
             let wanted = self.date.map_or(Wanted::All, Wanted::Date);
             let mut known = BTreeSet::new();
             for manifest in find(&*context.log, &context.topics, plan.id(), &wanted)? {

@@ -102,6 +102,31 @@ target_exists = "wait"
 file_mode = "0640"
 "#;
 
+const WINDOW: &str = r#"
+[[rendering]]
+id = "public_works.bids.files"
+kind = "window"
+feed = "public_works.bids"
+share = "estate"
+outbox = "out/files"
+file_name = "BIDS_{business_date:YYYYMMDD}_{sequence:3}.dat"
+calendar = "city"
+cut_off = "22:00"
+cut_off_day = "same"
+days = "every"
+empty_day = "empty-file"
+late_event = "next-file"
+sequence = { reset = "never", next = 17 }
+order = ["bid.amount", "bid.number"]
+events = ["BidProcessed"]
+departments = ["public_works", "parks"]
+provenance = "native"
+unusable = "hold"
+
+[rendering.header]
+run_date = "file.business_date"
+"#;
+
 const LAYOUT: &str = r#"name = "public-works-bids"
 version = 1
 kind = "delimited"
@@ -198,6 +223,14 @@ impl Example {
         {
             example.write(file, text);
         }
+        example
+    }
+
+    /// The same with a rendering of windows.
+    pub(super) fn with_window() -> Self {
+        let example = Self::new();
+        example.replace(BRIDGE_FILE, "[share.estate]", "[calendar.city]\nzone = \"Europe/Vienna\"\n\n[share.estate]");
+        example.write(DEPARTMENT_FILE, &format!("{DEPARTMENT}{WINDOW}"));
         example
     }
 

@@ -11,12 +11,16 @@ use crate::capture::readiness::ChecksumAlgorithm;
 use crate::capture::{Compression, StoreOptions};
 use crate::config::problems::Gathered;
 use crate::config::section::Source;
-use crate::config::settings::LogSettings;
+use crate::config::settings::{FrameValue, LogSettings, RenderingKind};
 use crate::config::{layout, layout_file, layout_from_text, load};
 use crate::domain::BusinessDate;
-use crate::domain::policy::{Corrections, KeepCaptures, Repeat, Retention, SequenceReset};
+use crate::domain::name_pattern::NameTemplate;
+use crate::domain::policy::{
+    Corrections, EventProvenance, KeepCaptures, Repeat, Retention, SequenceReset, UnusableEvent,
+};
 use crate::layout::spec::{Align, Encoding, FixedWidthSpec, KindSpec, Presence, Setting, Terminator};
 use crate::mapping::spec::{FieldRef, ValueSpec};
+use crate::window::{CloseDay, EmptyDay, LateEvent, SequenceRules, WindowDays, WindowRules};
 
 fn field(record: &str, field: &str) -> FieldRef {
     FieldRef { record: record.to_owned(), field: field.to_owned() }
@@ -299,4 +303,64 @@ fn an_event_topic_keeps_its_records_as_long_as_is_said() {
     assert_eq!(retention_of(""), None, "the cluster decides");
     assert_eq!(retention_of("retention = \"400 days\"").as_deref(), Some("34560000000"));
     assert_eq!(retention_of("retention = \"for ever\"").as_deref(), Some("-1"));
+}
+
+#[test]
+fn what_a_window_states() {
+    let example = Example::with_window();
+    let settings = example.load().unwrap_or_else(|problems| panic!("{problems}"));
+    let RenderingKind::Window(window) = &settings.renderings[1].kind else { panic!("{:?}", settings.renderings) };
+    assert_eq!((window.feed.as_str(), window.event_types.len()), ("public_works.bids", 1));
+    assert_eq!(window.departments, ["public_works", "parks"]);
+    let WindowRules { days, closes, close_day, empty, late, sequence, name, calendar } = &window.rules;
+    assert_eq!((*days, closes.to_string().as_str(), *close_day), (WindowDays::Every, "22:00", CloseDay::Same));
+    assert_eq!((*empty, *late), (EmptyDay::EmptyFile, LateEvent::NextFile));
+    assert_eq!(*sequence, SequenceRules { reset: SequenceReset::Never, first: 1, next: Some(17) });
+    let date = BusinessDate::parse("2026-06-02").unwrap();
+    assert_eq!(name.render(date, 17).as_deref(), Ok("BIDS_20260602_017.dat"));
+    assert_eq!(calendar.zone_name(), "Europe/Vienna");
+    let order: Vec<&str> = window.order.iter().map(|reference| reference.field.as_str()).collect();
+    assert_eq!(order, ["amount", "number"]);
+    assert_eq!(window.header, [("run_date".to_owned(), FrameValue::BusinessDate)]);
+    assert_eq!((window.provenance, window.unusable), (EventProvenance::Native, UnusableEvent::Hold));
+    // What is complete is said as the feed says it.
+    let marker = settings.renderings[1].marker.as_ref().map(NameTemplate::as_str);
+    assert_eq!(marker, Some("{name}.done"));
+}
+
+#[test]
+fn the_window_of_the_reference_loads() {
+    let tree = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let reference = std::fs::read_to_string(tree.join("docs/configuration.md")).unwrap();
+    let example = reference.split("### Windows").nth(1).unwrap().split("```toml\n").nth(1).unwrap();
+    let example = example.split("```").next().unwrap();
+    let copy = tempfile::tempdir().unwrap();
+    for directory in [".", "departments", "layouts", "schemas"] {
+        std::fs::create_dir_all(copy.path().join(directory)).unwrap();
+        for entry in std::fs::read_dir(tree.join("config").join(directory)).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_file() {
+                std::fs::copy(&path, copy.path().join(directory).join(path.file_name().unwrap())).unwrap();
+            }
+        }
+    }
+    let bridge = copy.path().join("bridge.toml");
+    let text = std::fs::read_to_string(&bridge).unwrap();
+    std::fs::write(&bridge, format!("{text}\n[calendar.city]\nzone = \"Europe/Vienna\"\n")).unwrap();
+    let department = format!("department = \"finance\"\n{example}");
+    std::fs::write(copy.path().join("departments/finance.toml"), department).unwrap();
+    let settings = load(&bridge).unwrap_or_else(|problems| panic!("{problems}"));
+    assert!(settings.renderings.iter().any(|rendering| rendering.id == "finance.completions"));
+}
+
+#[test]
+fn a_window_and_a_mirror_may_share_a_directory_where_they_share_no_event() {
+    for (provenance, is_fine) in [("native", true), ("any", false)] {
+        let example = Example::with_window();
+        example.replace(DEPARTMENT_FILE, "outbox = \"out/files\"", "outbox = \"out/bids\"");
+        example.replace(DEPARTMENT_FILE, "provenance = \"native\"", &format!("provenance = \"{provenance}\""));
+        let problems = example.problems();
+        assert_eq!(problems.is_empty(), is_fine, "{problems:?}");
+        assert!(is_fine || problems[0].contains("the same events are delivered there already"), "{problems:?}");
+    }
 }

@@ -16,6 +16,11 @@ use crate::config::section::Source;
 
 /// Every case of a text, checked; all that differ are reported.
 fn check(cases: &str) {
+    check_from(Example::new, cases);
+}
+
+/// The same over an example of its own.
+fn check_from(example: fn() -> Example, cases: &str) {
     let mut differences = String::new();
     for case in cases.split("\n\n").map(str::trim_end).filter(|case| !case.is_empty()) {
         let lines = |sign: &str| -> Vec<&str> {
@@ -24,7 +29,7 @@ fn check(cases: &str) {
                 .map(|line| line.strip_prefix(' ').unwrap_or(line))
                 .collect()
         };
-        let example = Example::new();
+        let example = example();
         example.replace(lines("@")[0], &lines("-").join("\n"), &lines("+").join("\n"));
         let answer = example.problems();
         if answer.is_empty() || answer != lines("=") {
@@ -96,6 +101,11 @@ fn cutover() {
 #[test]
 fn parity() {
     check(include_str!("wrong/parity.txt"));
+}
+
+#[test]
+fn window() {
+    check_from(Example::with_window, include_str!("wrong/window.txt"));
 }
 
 #[test]

@@ -8,6 +8,7 @@ mod holidays;
 
 use std::fmt;
 
+use jiff::Zoned;
 use jiff::civil::Weekday;
 use jiff::tz::TimeZone;
 
@@ -117,10 +118,16 @@ impl Calendar {
         cut_off::moment(&self.zone, date, time)
     }
 
+    /// A moment as this calendar's clock shows it.
+    #[must_use]
+    pub fn local(&self, moment: Moment) -> Zoned {
+        moment.timestamp().to_zoned(self.zone.clone())
+    }
+
     /// A moment as this calendar's clock shows it, with offset, to the second.
     #[must_use]
     pub fn show(&self, moment: Moment) -> String {
-        moment.timestamp().to_zoned(self.zone.clone()).strftime("%Y-%m-%d %H:%M:%S %:z").to_string()
+        self.local(moment).strftime("%Y-%m-%d %H:%M:%S %:z").to_string()
     }
 
     /// The zone's name.

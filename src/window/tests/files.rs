@@ -92,7 +92,7 @@ fn what_is_dated_on_a_day_without_a_file_is_of_the_next_that_has_one() {
 
 #[test]
 fn an_empty_day_has_a_file_or_none() {
-    let running = SequenceRules { reset: SequenceReset::Never, first: 1 };
+    let running = SequenceRules { reset: SequenceReset::Never, first: 1, next: None };
     for (empty, expected) in [
         (
             EmptyDay::EmptyFile,
@@ -117,7 +117,7 @@ fn an_empty_day_has_a_file_or_none() {
 #[test]
 fn numbers_go_on_begin_again_or_wrap() {
     let named = |reset, first, name: &str| WindowRules {
-        sequence: SequenceRules { reset, first },
+        sequence: SequenceRules { reset, first, next: None },
         name: FileNameForm::parse(name).unwrap(),
         ..rules("22:00", &[])
     };
@@ -136,7 +136,7 @@ fn numbers_go_on_begin_again_or_wrap() {
         for day in [TUESDAY, WEDNESDAY, THURSDAY] {
             let closes = rules.closes(date(day));
             journal.cut(&journal.due(&rules, closes), &[]);
-            let planned = journal.plan(&rules, date(day), &BTreeMap::new()).unwrap();
+            let planned = journal.plan(&rules, date(day), &BTreeMap::new(), Vec::new()).unwrap();
             names.extend(planned.into_iter().map(|file| file.name));
         }
         assert_eq!(names, expected, "{:?}", rules.sequence);
@@ -145,23 +145,24 @@ fn numbers_go_on_begin_again_or_wrap() {
 
 #[test]
 fn a_number_without_room_in_the_name_makes_nothing() {
-    let never = SequenceRules { reset: SequenceReset::Never, first: 9 };
+    let never = SequenceRules { reset: SequenceReset::Never, first: 9, next: None };
     let rules =
         WindowRules { sequence: never, name: FileNameForm::parse("INV{sequence:1}").unwrap(), ..rules("22:00", &[]) };
     let mut journal = WindowJournal::new("invoices", at("2026-06-02T06:00:00Z"));
     journal.cut(&journal.due(&rules, at("2026-06-03T21:00:00Z")), &[]);
-    assert_eq!(journal.plan(&rules, date(TUESDAY), &BTreeMap::new()).unwrap()[0].name, "INV9");
+    assert_eq!(journal.plan(&rules, date(TUESDAY), &BTreeMap::new(), Vec::new()).unwrap()[0].name, "INV9");
     let before = journal.clone();
-    let error = journal.plan(&rules, date(WEDNESDAY), &BTreeMap::new()).unwrap_err();
+    let error = journal.plan(&rules, date(WEDNESDAY), &BTreeMap::new(), Vec::new()).unwrap_err();
     assert_eq!(error, "the number 10 has no room in 1 digits");
     assert_eq!(journal, before, "nothing is numbered");
-    assert!(journal.plan(&rules, date(THURSDAY), &BTreeMap::new()).is_err(), "it is not cut off");
+    assert!(journal.plan(&rules, date(THURSDAY), &BTreeMap::new(), Vec::new()).is_err(), "it is not cut off");
 }
 
 #[test]
 fn rules_that_cannot_work() {
     let named = |name: &str| WindowRules { name: FileNameForm::parse(name).unwrap(), ..rules("22:00", &[]) };
-    let numbered = |rules: WindowRules, reset| WindowRules { sequence: SequenceRules { reset, first: 1 }, ..rules };
+    let numbered =
+        |rules: WindowRules, reset| WindowRules { sequence: SequenceRules { reset, first: 1, next: None }, ..rules };
     for (rules, problem) in [
         (named("INV.dat"), "every file would have the same name"),
         (named("INV_{sequence}.dat"), "need a name with {business_date}"),
@@ -179,4 +180,51 @@ fn rules_that_cannot_work() {
     {
         assert!(FileNameForm::parse(text).is_err(), "{text}");
     }
+}
+
+#[test]
+fn what_was_there_of_dates_before_the_beginning_is_in_no_file() {
+    for (leaves_the_past, expected) in [(true, vec![1]), (false, vec![0, 1])] {
+        let mut stage = Stage::new(rules("22:00", &[]), "2026-06-02T21:00:00Z");
+        stage.events(&[TUESDAY, WEDNESDAY]);
+        if leaves_the_past {
+            let ends = [Mark { topic: "done".to_owned(), partition: 0, to: 2 }];
+            stage.journal.leave_the_past(&stage.rules, &ends);
+        }
+        // What comes later is late, whatever its date.
+        stage.events(&[TUESDAY]);
+        stage.cut("2026-06-03T20:00:00Z", &[]);
+        let expected: Vec<usize> = expected.into_iter().chain([2]).collect();
+        assert_eq!(stage.made(), [file("INV_20260603_0001.dat", &expected)], "{leaves_the_past}");
+    }
+}
+
+#[test]
+fn numbers_go_on_from_another_producers() {
+    let goes_on = |reset, next| {
+        let sequence = SequenceRules { reset, first: 1, next: Some(next) };
+        let mut stage = Stage::new(WindowRules { sequence, ..rules("22:00", &[]) }, "2026-06-02T06:00:00Z");
+        stage.cut("2026-06-04T20:00:00Z", &[]);
+        stage.planned.iter().map(|file| file.sequence).collect::<Vec<_>>()
+    };
+    assert_eq!(goes_on(SequenceReset::Never, 8124), [8124, 8125, 8126]);
+    assert_eq!(goes_on(SequenceReset::Wrap { last: 9999 }, 9999), [9999, 1, 2]);
+}
+
+#[test]
+fn a_planned_file_is_waited_for_before_what_it_is_made_of_is_passed() {
+    let rules = rules("22:00", &[]);
+    let mut journal = WindowJournal::new("invoices", at("2026-06-02T06:00:00Z"));
+    let mark = |to| vec![Mark { topic: "done".to_owned(), partition: 0, to }];
+    journal.cut(&journal.due(&rules, at("2026-06-03T21:00:00Z")), &mark(5));
+    let [first, second] = [date(TUESDAY), date(WEDNESDAY)];
+    let planned = journal.plan(&rules, first, &BTreeMap::from([(first, 3)]), mark(5)).unwrap();
+    assert_eq!((journal.read_from("done", 0), journal.planned.len()), (0, 1));
+    journal.finish(&planned[0]);
+    assert_eq!((journal.read_from("done", 0), journal.unplanned().map(|cut| cut.date)), (5, Some(second)));
+    // The second has nothing below its marks, and is not forgotten for that.
+    let cut = journal.unplanned().unwrap().clone();
+    assert_eq!(journal.before(&cut), None, "everything below it is passed");
+    journal.give_up(&cut);
+    assert_eq!((journal.unplanned(), Mark::of(&journal.given_up, "done", 0)), (None, 5));
 }

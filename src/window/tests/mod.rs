@@ -33,7 +33,7 @@ fn rules(closes: &str, holidays: &[&str]) -> WindowRules {
         close_day: CloseDay::Same,
         empty: EmptyDay::EmptyFile,
         late: LateEvent::NextFile,
-        sequence: SequenceRules { reset: SequenceReset::Daily, first: 1 },
+        sequence: SequenceRules { reset: SequenceReset::Daily, first: 1, next: None },
         name: FileNameForm::parse("INV_{business_date:YYYYMMDD}_{sequence:4}.dat").unwrap(),
     }
 }
@@ -68,25 +68,33 @@ impl Stage {
         self.journal = serde_json::from_str(&text).unwrap();
         self.events(meanwhile);
         for due in due {
-            self.assemble(due.date);
+            assert_eq!(self.journal.unplanned().unwrap().date, due.date);
+            self.assemble();
         }
-        let open = (0..to).find(|offset| self.member(*offset) == Member::Open).unwrap_or(to);
-        self.journal.settle(vec![Mark { topic: "done".to_owned(), partition: 0, to: open }]);
+        assert_eq!(self.journal.unplanned(), None);
     }
 
-    fn member(&self, offset: i64) -> Member {
-        self.journal.member(&self.rules, self.events[usize::try_from(offset).unwrap()], "done", 0, offset)
-    }
-
-    fn assemble(&mut self, cut: BusinessDate) {
+    /// Makes the files of the next cut-off, of what lies between the open end and its marks.
+    fn assemble(&mut self) {
+        let cut = self.journal.unplanned().unwrap().clone();
+        let known: Vec<Cut> = self.journal.before(&cut).into_iter().chain([&cut]).cloned().collect();
+        let cuts = Cuts::new(&self.rules, &known);
         let mut members: BTreeMap<BusinessDate, Vec<usize>> = BTreeMap::new();
-        for offset in self.journal.read_from("done", 0)..i64::try_from(self.events.len()).unwrap() {
-            if let Some(date) = self.member(offset).date_at(cut, self.rules.late) {
-                members.entry(date).or_default().push(usize::try_from(offset).unwrap());
+        let (from, to) = (self.journal.read_from("done", 0), Mark::of(&cut.marks, "done", 0));
+        let mut open = to;
+        for offset in from..to {
+            let event = usize::try_from(offset).unwrap();
+            let member = cuts.of(self.events[event], "done", 0, offset);
+            if let Some(date) = member.date_at(cut.date, self.rules.late) {
+                members.entry(date).or_default().push(event);
+            } else if member == Member::Open {
+                open = open.min(offset);
             }
         }
         let counts = members.iter().map(|(date, events)| (*date, events.len() as u64)).collect();
-        for file in self.journal.plan(&self.rules, cut, &counts).unwrap() {
+        let open_after = vec![Mark { topic: "done".to_owned(), partition: 0, to: open }];
+        for file in self.journal.plan(&self.rules, cut.date, &counts, open_after).unwrap() {
+            self.journal.finish(&file);
             let events = members.get(&file.date).cloned().unwrap_or_default();
             assert_eq!(events.len() as u64, file.events);
             assert!(self.files.insert(file.name.clone(), events).is_none(), "{} twice", file.name);

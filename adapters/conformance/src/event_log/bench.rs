@@ -105,7 +105,7 @@ pub fn read_on(reader: &mut dyn Reader, partitions: usize, count: usize) -> Vec<
                 ended.remove(&(record.topic.to_string(), record.partition));
                 records.push(record);
             }
-            Polled::End { topic, partition } => {
+            Polled::End { topic, partition, .. } => {
                 ended.insert((topic.to_string(), partition));
             }
             Polled::Idle => {}

@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 use dropbridge_port::{ErrorKind, EventLog, Isolation, Polled, Reader, StartAt};
 
 use super::bench::{
-    Bench, PATIENCE, begin_with, commit, expect_error, next_record, read, read_on, record, texts, topic, writer,
+    Bench, PATIENCE, begin_with, commit, expect_error, next_record, read, read_on, record, texts, topic, wait_until,
+    writer,
 };
 
 const SHORT: Duration = Duration::from_millis(200);
@@ -47,6 +48,39 @@ pub fn the_end_is_told_behind_aborted_records(bench: &dyn Bench) {
     assert!(read_on(&mut *reader, 1, 0).is_empty());
     commit(&mut *writer, &[record(&topic, 0, "kept")]);
     assert_eq!(texts(&read_on(&mut *reader, 1, 1)), ["kept"]);
+}
+
+/// An end stands before a transaction that is open, and behind all that there is once it is decided, either way.
+pub fn an_end_says_how_far_all_is_decided(bench: &dyn Bench) {
+    let log = bench.open();
+    let topic = topic(bench, &*log, 1);
+    let (mut first, mut second) = (writer(bench, &*log), writer(bench, &*log));
+    let end = || {
+        let mut reader = committed_reader(&*log, &topic);
+        loop {
+            match reader.poll(PATIENCE).unwrap() {
+                Polled::Record(_) => {}
+                Polled::End { offset, .. } => return offset,
+                Polled::Idle => panic!("no end was told"),
+            }
+        }
+    };
+    let high = || log.watermarks(&topic).unwrap()[0].high;
+    assert_eq!(end(), 0);
+    commit(&mut *first, &[record(&topic, 0, "a")]);
+    assert_eq!(end(), high(), "behind what else a commit leaves in the partition");
+    for is_committed in [false, true] {
+        begin_with(&mut *second, &[record(&topic, 0, "b")]);
+        let open_from = second.settle().unwrap()[0].from;
+        commit(&mut *first, &[record(&topic, 0, "c")]);
+        assert!(end() <= open_from && open_from < high(), "{} {open_from} {}", end(), high());
+        if is_committed {
+            second.commit().unwrap();
+        } else {
+            second.abort().unwrap();
+        }
+        wait_until("the transaction to be decided", || end() == high());
+    }
 }
 
 /// At the beginning, at the end, at an offset, at one partition.

@@ -27,6 +27,8 @@ pub(crate) enum Consumed<'a> {
         topic: String,
         /// Partition.
         partition: i32,
+        /// The offset that is read next: behind markers of transactions too.
+        offset: i64,
     },
     /// A partition failed.
     Failed {
@@ -107,7 +109,8 @@ impl Consumer {
         if code == 0 {
             Some(Consumed::Record(message))
         } else if code == Code::PartitionEOF as i32 {
-            Some(Consumed::End { topic: message.topic().to_owned(), partition: message.partition() })
+            let (topic, partition, offset) = (message.topic().to_owned(), message.partition(), message.offset());
+            Some(Consumed::End { topic, partition, offset })
         } else {
             let topic = message.topic().to_owned();
             // SAFETY: the message is alive, and so is its text.
