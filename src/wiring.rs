@@ -1,5 +1,7 @@
 //! The one place that names concrete adapters: settings become a bridge.
 
+mod shares;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -7,7 +9,6 @@ use std::sync::{Arc, Mutex};
 use anyhow::{Context as _, anyhow};
 use dropbridge_cache::SqliteCaches;
 use dropbridge_kafka::{KafkaLog, KafkaSettings};
-use dropbridge_local::{LocalClearing, LocalOutbox, LocalSettings, LocalShare};
 use dropbridge_port::{Clearing, EventLog, Outbox, Share};
 use dropbridge_sqlite::SqliteLog;
 
@@ -28,6 +29,8 @@ use crate::outbound::window::plan::WindowPlan;
 use crate::stop::Stop;
 use crate::traces::Traces;
 
+use self::shares::{Place, Servers};
+
 /// The directory of the ledger's cache, in the state directory.
 const LEDGER_CACHE: &str = "ledger-cache";
 
@@ -41,6 +44,7 @@ pub struct Bridge {
     pub feeds: Vec<Arc<FeedPlan>>,
     /// The renderings, in the order of the configuration.
     pub renderings: Vec<Arc<RenderingPlan>>,
+    servers: Servers,
 }
 
 impl Bridge {
@@ -100,7 +104,8 @@ impl Bridge {
             stop: Stop::new(),
             takeover_after: settings.takeover_after,
         };
-        Ok(Self { settings: Arc::new(settings), context, feeds, renderings })
+        let servers = Servers::default();
+        Ok(Self { settings: Arc::new(settings), context, feeds, renderings, servers })
     }
 
     /// The same bridge under other settings, over the same log, ledger and clocks.
@@ -120,7 +125,8 @@ impl Bridge {
         context.topics = Arc::new(Topics::new(&settings));
         context.arrivals = Arc::new(Arrivals::new(&settings));
         context.takeover_after = settings.takeover_after;
-        Ok(Self { settings: Arc::new(settings), context, feeds, renderings })
+        let servers = self.servers.clone();
+        Ok(Self { settings: Arc::new(settings), context, feeds, renderings, servers })
     }
 
     /// Says to those who watch the process that this bridge has come in the place of another.
@@ -148,8 +154,7 @@ impl Bridge {
     /// # Errors
     /// Of the adapter.
     pub fn share(&self, feed: &FeedSettings) -> anyhow::Result<Arc<dyn Share>> {
-        let (root, local) = self.local(&feed.share)?;
-        Ok(Arc::new(LocalShare::open_below(root, Path::new(&feed.inbox), local)?))
+        self.servers.share(&self.place(&feed.share, &feed.inbox)?)
     }
 
     /// An outbox of a share that can be written to.
@@ -157,9 +162,7 @@ impl Bridge {
     /// # Errors
     /// Of the adapter.
     pub fn outbox(&self, settings: &OutboxSettings) -> anyhow::Result<Arc<dyn Outbox>> {
-        let (root, local) = self.local(&settings.share)?;
-        let staging = settings.staging.as_deref().map(Path::new);
-        Ok(Arc::new(LocalOutbox::open(root, Path::new(&settings.directory), staging, local)?))
+        self.servers.outbox(&self.place(&settings.share, &settings.directory)?, settings.staging.as_deref())
     }
 
     /// What takes files out of a feed's inbox; `None` where they stay.
@@ -170,15 +173,14 @@ impl Bridge {
         let destination = match feed.relay.as_ref().map(|relay| &relay.after) {
             None | Some(AfterRelay::Leave) => return Ok(None),
             Some(AfterRelay::Delete) => None,
-            Some(AfterRelay::Move(directory)) => Some(Path::new(directory)),
+            Some(AfterRelay::Move(directory)) => Some(directory.as_str()),
         };
-        let (root, local) = self.local(&feed.share)?;
-        Ok(Some(Arc::new(LocalClearing::open(root, Path::new(&feed.inbox), destination, local)?)))
+        Ok(Some(self.servers.clearing(&self.place(&feed.share, &feed.inbox)?, destination)?))
     }
 
-    fn local(&self, share: &str) -> anyhow::Result<(&Path, LocalSettings)> {
+    fn place<'a>(&'a self, share: &'a str, directory: &'a str) -> anyhow::Result<Place<'a>> {
         let settings = self.settings.shares.get(share).ok_or_else(|| anyhow!("no share `{share}`"))?;
-        Ok((&settings.root, LocalSettings { notify: settings.notify, require_mount: settings.require_mount }))
+        Ok(Place { share, settings, directory })
     }
 
     /// The outbox of a rendering. It is not touched yet, so it need not be there.
@@ -186,9 +188,7 @@ impl Bridge {
     /// # Errors
     /// Of the adapter.
     pub fn rendering_outbox(&self, rendering: &RenderingSettings) -> anyhow::Result<Arc<dyn Outbox>> {
-        let (root, local) = self.local(&rendering.share)?;
-        let staging = rendering.staging.as_deref().map(Path::new);
-        Ok(Arc::new(LocalOutbox::open(root, Path::new(&rendering.outbox), staging, local)?))
+        self.servers.outbox(&self.place(&rendering.share, &rendering.outbox)?, rendering.staging.as_deref())
     }
 
     /// The store; its directories are made where they are missing.

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use clap::Args;
-use dropbridge_port::{ErrorKind, ListRequest, OutboxIdentity, PortError, TopicSpec, TopicState};
+use dropbridge_port::{ErrorKind, ListRequest, Outbox, OutboxIdentity, PortError, TopicSpec, TopicState};
 use serde::Serialize;
 
 use super::output::counted;
@@ -209,6 +209,9 @@ fn check_relay(bridge: &Bridge, plan: &crate::inbound::plan::FeedPlan, findings:
         Ok(()) => {}
         Err(error) => return findings.wrong(&subject, error.to_string()),
     }
+    if plan.settings.ready.marker.is_none() && may_replace(&*outbox) {
+        return findings.wrong(&subject, needs_marker(&*outbox));
+    }
     let pinned = journal.as_ref().and_then(|journal| OutboxIdentity::parse(journal.outbox.as_deref()?));
     match (outbox.identity(), pinned) {
         (Err(error), _) => findings.wrong(&subject, error.to_string()),
@@ -228,11 +231,27 @@ fn check_relay(bridge: &Bridge, plan: &crate::inbound::plan::FeedPlan, findings:
     }
 }
 
+/// Whether somebody else's file could be replaced. One that is away promises nothing, and its own error says more.
+fn may_replace(outbox: &dyn Outbox) -> bool {
+    outbox.identity().is_ok() && !outbox.capabilities().publishes_without_replacing
+}
+
+fn needs_marker(outbox: &dyn Outbox) -> String {
+    format!(
+        "{}: this server may let a rename replace a file of the same name; state a marker, so that nobody takes a file \
+         before it is complete, or deliver to another server",
+        outbox.address()
+    )
+}
+
 fn check_rendering(bridge: &Bridge, plan: &RenderingPlan, findings: &mut Findings) {
     let outbox = match bridge.rendering_outbox(&plan.settings) {
         Ok(outbox) => outbox,
         Err(error) => return findings.wrong(plan.id(), format!("{error:#}")),
     };
+    if plan.settings.marker.is_none() && may_replace(&*outbox) {
+        return findings.wrong(plan.id(), needs_marker(&*outbox));
+    }
     match outbox.identity() {
         Ok(_) => {
             let what = match plan.source {

@@ -1,52 +1,145 @@
-//! A share's address: a path or a `file://` URL; the other schemes come with their adapters.
+//! A share's address: a path, a `file://` URL, or the URL of a server.
 
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 
 use super::given::Given;
+use super::settings::RemoteAddress;
 
-/// The directory an address means.
-pub(super) fn directory(given: &Given<'_>) -> Option<PathBuf> {
-    let text = given.text()?;
-    if text.is_empty() {
-        given.problem("is empty");
-        return None;
-    }
-    let Some((scheme, rest)) = text.split_once("://") else { return Some(given.source().beside(&text)) };
-    if !scheme.eq_ignore_ascii_case("file") {
-        given.problem_with_hint(
-            format!("`{scheme}` is not supported by this build"),
-            Some("mount the share and state its path".to_owned()),
-        );
-        return None;
-    }
-    let path = rest.strip_prefix("localhost").filter(|path| path.starts_with('/')).unwrap_or(rest);
-    if !path.starts_with('/') {
-        given.problem_with_hint(
-            "a file URL can only name a directory of this machine",
-            Some("write `file:///path`".to_owned()),
-        );
-        return None;
-    }
-    let decoded = percent_decoded(path);
-    if decoded.is_none() {
-        given.problem("`%` in a URL must be followed by two hexadecimal digits");
-    }
-    decoded
+/// SSH's port.
+const SFTP_PORT: u16 = 22;
+
+/// What an address means.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Address {
+    /// A directory of this machine.
+    Directory(PathBuf),
+    /// A directory of an SFTP server.
+    Sftp(RemoteAddress),
 }
 
-fn percent_decoded(path: &str) -> Option<PathBuf> {
-    use std::os::unix::ffi::OsStringExt;
-    let mut bytes = Vec::with_capacity(path.len());
-    let mut rest = path.as_bytes();
+/// Why a text is no address, and what to do.
+type Problem = (String, Option<&'static str>);
+
+/// The address that is given; what is wrong with it is reported.
+pub(super) fn address(given: &Given<'_>) -> Option<Address> {
+    let text = given.text()?;
+    let found = match text.split_once("://") {
+        None if text.is_empty() => Err(("is empty".to_owned(), None)),
+        None => Ok(Address::Directory(given.source().beside(&text))),
+        Some((scheme, rest)) if scheme.eq_ignore_ascii_case("file") => directory(rest).map(Address::Directory),
+        Some((scheme, rest)) if scheme.eq_ignore_ascii_case("sftp") && cfg!(feature = "sftp") => {
+            server("sftp", SFTP_PORT, rest).map(Address::Sftp)
+        }
+        Some((scheme, _)) => {
+            let message = format!("`{scheme}` is not supported by this build");
+            Err((message, Some("mount the share and state its path")))
+        }
+    };
+    found.map_err(|(message, hint): Problem| given.problem_with_hint(message, hint.map(str::to_owned))).ok()
+}
+
+fn directory(rest: &str) -> Result<PathBuf, Problem> {
+    let path = rest.strip_prefix("localhost").filter(|path| path.starts_with('/')).unwrap_or(rest);
+    if !path.starts_with('/') {
+        return Err(("a file URL can only name a directory of this machine".to_owned(), Some("write `file:///path`")));
+    }
+    Ok(PathBuf::from(OsString::from_vec(percent_decoded(path)?)))
+}
+
+/// `user@host[:port]/path`; `/~/path` is below where the user arrives.
+fn server(scheme: &'static str, usual_port: u16, rest: &str) -> Result<RemoteAddress, Problem> {
+    let form = "write `sftp://user@host:22/path`";
+    let wrong = |message: &str| (message.to_owned(), Some(form));
+    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    let (user, place) = authority.rsplit_once('@').ok_or_else(|| wrong("names no user"))?;
+    if user.contains(':') {
+        let message = "a password may not stand in an address".to_owned();
+        return Err((message, Some("state password_file or password_env instead")));
+    }
+    let user = String::from_utf8(percent_decoded(user)?).map_err(|_| wrong("the user is not UTF-8"))?;
+    let (host, port) = match place.strip_prefix('[').and_then(|inner| inner.split_once(']')) {
+        Some((host, rest)) => (host, rest.strip_prefix(':')),
+        None => place.split_once(':').map_or((place, None), |(host, port)| (host, Some(port))),
+    };
+    let port = match port {
+        None => usual_port,
+        Some(port) => port.parse().map_err(|_| (format!("`{port}` is no port"), Some(form)))?,
+    };
+    if host.is_empty() || user.is_empty() || port == 0 {
+        return Err(wrong("names no user, no host or no port"));
+    }
+    let decoded = percent_decoded(path)?;
+    let path = match decoded.strip_prefix(b"/~") {
+        Some(home) if home.is_empty() || home.starts_with(b"/") => home.get(1..).unwrap_or_default().to_vec(),
+        _ if decoded.is_empty() => {
+            return Err(wrong("names no directory: `/` is the top, `/~` where the user arrives"));
+        }
+        _ => decoded,
+    };
+    if path.contains(&0) || path.split(|byte| *byte == b'/').any(|part| part == b"..") {
+        return Err(("may not lead upwards by `..`".to_owned(), None));
+    }
+    let path = match path.as_slice() {
+        [kept @ .., b'/'] if !kept.is_empty() => kept.to_vec(),
+        _ => path,
+    };
+    Ok(RemoteAddress { scheme, user, host: host.to_owned(), port, path })
+}
+
+fn percent_decoded(text: &str) -> Result<Vec<u8>, Problem> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
     while let Some((&first, tail)) = rest.split_first() {
         if first == b'%' {
-            let digits = tail.get(..2).filter(|digits| digits.iter().all(u8::is_ascii_hexdigit))?;
-            bytes.push(u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?);
+            let digits = tail.get(..2).and_then(|digits| std::str::from_utf8(digits).ok());
+            let byte = digits.filter(|digits| digits.bytes().all(|digit| digit.is_ascii_hexdigit()));
+            let byte = byte.and_then(|digits| u8::from_str_radix(digits, 16).ok());
+            bytes.push(
+                byte.ok_or_else(|| ("`%` in a URL must be followed by two hexadecimal digits".to_owned(), None))?,
+            );
             rest = &tail[2..];
         } else {
             bytes.push(first);
             rest = tail;
         }
     }
-    Some(PathBuf::from(std::ffi::OsString::from_vec(bytes)))
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    fn sftp(rest: &str) -> Result<(String, String, u16, Vec<u8>), String> {
+        let found = server("sftp", SFTP_PORT, rest).map_err(|(message, _)| message)?;
+        Ok((found.user, found.host, found.port, found.path))
+    }
+
+    fn parts(user: &str, host: &str, port: u16, path: &str) -> Result<(String, String, u16, Vec<u8>), String> {
+        Ok((user.to_owned(), host.to_owned(), port, path.as_bytes().to_vec()))
+    }
+
+    #[test]
+    fn servers_have_user_host_port_and_path() {
+        assert_eq!(sftp("payroll@files.example.org/drops/in/"), parts("payroll", "files.example.org", 22, "/drops/in"));
+        assert_eq!(sftp("a%40b@[2001:db8::1]:2222/x%20y%23"), parts("a@b", "2001:db8::1", 2222, "/x y#"));
+        assert_eq!(sftp("u@h/~/in"), parts("u", "h", 22, "in"));
+        assert_eq!(sftp("u@h/~"), parts("u", "h", 22, ""));
+        assert_eq!(sftp("u@h/~old"), parts("u", "h", 22, "/~old"));
+        assert_eq!(sftp("u@h/"), parts("u", "h", 22, "/"));
+        assert_eq!(server("sftp", 22, "u@h/%ff").unwrap().path, b"/\xff");
+    }
+
+    #[test]
+    fn what_is_no_address_is_said_without_its_secrets() {
+        for wrong in ["h/x", "u@/x", "@h/x", "u@h", "u@h:x/y", "u@h:0/y", "u@h/a/../b", "u@h/%4", "u@h:99999/"] {
+            assert!(sftp(wrong).is_err(), "{wrong}");
+        }
+        let (message, hint) = server("sftp", 22, "u:s3cret@h/x").unwrap_err();
+        assert!(!message.contains("s3cret") && hint.unwrap().contains("password_file"));
+    }
 }

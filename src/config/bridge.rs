@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::address;
 use super::calendar::{self, Calendars};
 use super::given::Given;
 use super::http;
@@ -16,6 +15,7 @@ use super::settings::{
     EventSettings, HttpSettings, LogSettings, ShareSettings, StoreSettings, TopicSettings, TraceSettings,
     TransactionSettings,
 };
+use super::share;
 use super::store;
 use super::traces;
 use crate::domain::quantity::parse_time;
@@ -203,15 +203,7 @@ fn takeover_after(section: Option<Section<'_>>) -> Duration {
 
 fn shares(section: Option<Section<'_>>) -> BTreeMap<String, Option<ShareSettings>> {
     let named = section.map(|section| section.all()).unwrap_or_default();
-    named.into_iter().map(|(name, given)| (name, given.section().and_then(share))).collect()
-}
-
-fn share(section: Section<'_>) -> Option<ShareSettings> {
-    let root = section.need("address").and_then(|given| address::directory(&given));
-    let notify = section.flag("notify", true);
-    let require_mount = section.flag("require_mount", false);
-    section.end();
-    Some(ShareSettings { root: root?, notify, require_mount })
+    named.into_iter().map(|(name, given)| (name, given.section().and_then(share::read))).collect()
 }
 
 fn events(section: Option<Section<'_>>, topics: &TopicSettings) -> BTreeMap<String, Option<EventSettings>> {

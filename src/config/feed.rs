@@ -16,7 +16,7 @@ use super::layout::StatedLayout;
 use super::mapping::{self, StatedEvent, Surroundings};
 use super::outbox::{self, StatedRelay};
 use super::parity;
-use super::places::resolved;
+use super::places::place_of;
 use super::problems::{Place, suggestion};
 use super::readiness;
 use super::section::Section;
@@ -99,7 +99,7 @@ pub(super) fn read(section: Section<'_>, department: Option<&str>, bridge: &Brid
             id: id.clone()?,
             department: department?.to_owned(),
             share: share.clone()?,
-            place: resolved(&bridge.shares.get(share.as_ref()?)?.as_ref()?.root.join(inbox.as_ref()?)),
+            place: place_of(bridge.shares.get(share.as_ref()?)?.as_ref()?, inbox.as_ref()?),
             inbox: inbox.clone()?,
             recursive,
             passed_over: Vec::new(),

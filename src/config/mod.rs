@@ -25,6 +25,7 @@ mod schema;
 mod secret;
 mod section;
 pub mod settings;
+mod share;
 mod store;
 #[cfg(test)]
 mod tests;

@@ -9,10 +9,10 @@ use super::bridge::Bridge;
 use super::feed::StatedFeed;
 use super::problems::{Gathered, Place};
 use super::rendering::StatedRendering;
-use super::settings::LogSettings;
+use super::settings::{LogSettings, ShareSettings};
 use crate::domain::policy::EventProvenance;
 
-/// A feed's inbox as a directory of this machine.
+/// A feed's inbox, and where it is.
 struct Inbox<'a> {
     feed: &'a StatedFeed,
     directory: PathBuf,
@@ -71,7 +71,7 @@ fn outbox(bridge: &Bridge, feed: &StatedFeed) -> Option<PathBuf> {
 }
 
 fn directory(bridge: &Bridge, share: &str, directory: &str) -> Option<PathBuf> {
-    Some(resolved(&bridge.shares.get(share)?.as_ref()?.root.join(directory)))
+    Some(place_of(bridge.shares.get(share)?.as_ref()?, directory))
 }
 
 /// A relay into the inbox of another feed is a hop on the way; one that leads back to where it began never ends. What
@@ -131,7 +131,7 @@ fn not_where_it_comes_from(bridge: &Bridge, rendering: &StatedRendering, feeds: 
     let Some(inbox) = rendering.feed(feeds).and_then(|feed| inbox(bridge, feed)) else { return };
     let (Some(share), Some((outbox, place))) = (&rendering.share, &rendering.outbox) else { return };
     let Some(share) = bridge.shares.get(share).and_then(Option::as_ref) else { return };
-    let outbox = resolved(&share.root.join(outbox));
+    let outbox = place_of(share, outbox);
     if outbox == inbox.directory || (inbox.feed.recursive && outbox.starts_with(&inbox.directory)) {
         let feed = inbox.feed.id.as_ref().map_or("", |(id, _)| id);
         let message = format!("is the inbox of feed `{feed}`, whose files it mirrors: each would be there twice");
@@ -239,7 +239,7 @@ fn each_event_is_delivered_once(
 
 fn inbox<'a>(bridge: &Bridge, feed: &'a StatedFeed) -> Option<Inbox<'a>> {
     let share = bridge.shares.get(feed.share.as_ref()?)?.as_ref()?;
-    Some(Inbox { feed, directory: resolved(&share.root.join(feed.inbox.as_ref()?)) })
+    Some(Inbox { feed, directory: place_of(share, feed.inbox.as_ref()?) })
 }
 
 /// Two feeds that list a directory in common may not have a pattern in common: each would publish the other's files.
@@ -266,8 +266,17 @@ fn outside_of_inboxes(path: &Path, place: &Place, inboxes: &[Inbox<'_>], gathere
     gathered.add(place, message, Some("choose a directory outside of every inbox".to_owned()));
 }
 
+/// A directory below a share, so that it can be compared with others: without symbolic links where it is one of this
+/// machine, an address otherwise.
+pub(super) fn place_of(share: &ShareSettings, below: &str) -> PathBuf {
+    match share {
+        ShareSettings::Directory(directory) => resolved(&directory.root.join(below)),
+        ShareSettings::Sftp(server) => server.address.place(below),
+    }
+}
+
 /// The absolute path without `..`, following symbolic links as far as it exists.
-pub(super) fn resolved(path: &Path) -> PathBuf {
+fn resolved(path: &Path) -> PathBuf {
     let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
     let mut resolved = PathBuf::new();
     for component in absolute.components() {

@@ -11,7 +11,7 @@ use crate::domain::policy::{Begin, TargetExists};
 use super::bridge::{Bridge, word_of_an_address};
 use super::feed::{StatedFeed, directory_in_share, known};
 use super::outbox;
-use super::places::resolved;
+use super::places::place_of;
 use super::problems::{Gathered, Place, suggestion};
 use super::readiness;
 use super::section::Section;
@@ -116,7 +116,7 @@ impl StatedRendering {
                 Some(window) => RenderingKind::Window(Arc::new(window.settings(feed)?)),
                 None => RenderingKind::Mirror { feed: feed.id.clone() },
             },
-            place: resolved(&bridge.shares.get(&share)?.as_ref()?.root.join(&outbox)),
+            place: place_of(bridge.shares.get(&share)?.as_ref()?, &outbox),
             share,
             staging: self.staging,
             outbox,

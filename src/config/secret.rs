@@ -1,4 +1,4 @@
-//! librdkafka properties, with secrets that come from the environment or from a file, never from the configuration.
+//! Secrets, and properties of librdkafka: they come from the environment or from a file, never from the configuration.
 
 use std::collections::BTreeMap;
 
@@ -72,7 +72,8 @@ fn resolve(table: Section<'_>) -> Option<String> {
     value
 }
 
-fn from_environment(given: &Given<'_>) -> Option<String> {
+/// The value of a variable that is named.
+pub(super) fn from_environment(given: &Given<'_>) -> Option<String> {
     let variable = given.text()?;
     match std::env::var(&variable) {
         Ok(value) if !value.is_empty() => Some(value),
@@ -92,7 +93,7 @@ fn from_environment(given: &Given<'_>) -> Option<String> {
 }
 
 /// The file's text without its last line end, which editors add.
-fn from_file(given: &Given<'_>) -> Option<String> {
+pub(super) fn from_file(given: &Given<'_>) -> Option<String> {
     let path = given.source().beside(&given.text()?);
     match std::fs::read_to_string(&path) {
         Ok(text) => {

@@ -1,6 +1,7 @@
 //! Configuration that cannot be wrong any more: what the rest of the bridge is given.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -131,14 +132,94 @@ pub struct TraceSettings {
 }
 
 /// A place where files live.
-#[derive(Clone, Debug)]
-pub struct ShareSettings {
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ShareSettings {
+    /// A directory of this machine.
+    Directory(DirectorySettings),
+    /// A directory of an SFTP server.
+    Sftp(SftpSettings),
+}
+
+/// A directory of this machine as a share.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DirectorySettings {
     /// Its directory.
     pub root: PathBuf,
     /// Use notifications where they work.
     pub notify: bool,
     /// Refuse a root that is no mount point's own file system.
     pub require_mount: bool,
+}
+
+/// A directory of an SFTP server as a share.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SftpSettings {
+    /// Where it is.
+    pub address: RemoteAddress,
+    /// The user's password.
+    pub password: Option<Secret>,
+    /// The file of the user's private key, and what it is encrypted with.
+    pub private_key: Option<(PathBuf, Option<Secret>)>,
+    /// Fingerprints or public keys that the server may show.
+    pub host_keys: Vec<String>,
+    /// A file in the form of OpenSSH's `known_hosts`.
+    pub known_hosts: Option<PathBuf>,
+    /// For reaching the server, and for logging in.
+    pub connect_timeout: Duration,
+    /// How long the server may be silent while an answer is awaited.
+    pub stall_timeout: Duration,
+    /// How many files are read at a time.
+    pub parallel_transfers: usize,
+}
+
+/// A directory of a server, without secrets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RemoteAddress {
+    /// The scheme of its URL.
+    pub scheme: &'static str,
+    /// Who logs in.
+    pub user: String,
+    /// Host name or address.
+    pub host: String,
+    /// Port.
+    pub port: u16,
+    /// The directory, as bytes; one that does not begin with `/` is below where the user arrives.
+    pub path: Vec<u8>,
+}
+
+impl RemoteAddress {
+    /// Under what this directory, or one below it, is told from others. It is no path of this machine.
+    #[must_use]
+    pub fn place(&self, below: &str) -> PathBuf {
+        let home = if self.path.starts_with(b"/") { "" } else { "/~/" };
+        let path = String::from_utf8_lossy(&self.path);
+        let root = format!("{}://{}@{}:{}{home}{path}", self.scheme, self.user, self.host, self.port);
+        if below.is_empty() { PathBuf::from(root) } else { PathBuf::from(root).join(below) }
+    }
+}
+
+/// A text that is never shown.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Keeps a text.
+    #[must_use]
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("(secret)")
+    }
 }
 
 /// An event type.
@@ -192,7 +273,7 @@ pub struct FeedSettings {
     pub share: String,
     /// Directory within the share; empty is its root.
     pub inbox: String,
-    /// The inbox as a directory of this machine, without symbolic links.
+    /// The inbox as one place among others: a directory without symbolic links, or an address.
     pub place: PathBuf,
     /// Look into directories below the inbox.
     pub recursive: bool,
@@ -257,7 +338,7 @@ pub struct RenderingSettings {
     pub share: String,
     /// Directory within the share, where the consumer polls; empty is its root.
     pub outbox: String,
-    /// The outbox as a directory of this machine, without symbolic links.
+    /// The outbox as one place among others: a directory without symbolic links, or an address.
     pub place: PathBuf,
     /// Directory within the share for files on their way, on the same file system; `.dropbridge` in the outbox where none
     /// is stated.

@@ -15,6 +15,7 @@ pub mod memory;
 pub mod places;
 pub mod private_broker;
 pub mod relayed;
+pub mod sftp;
 pub mod strace;
 pub mod tampering;
 pub mod watching;
@@ -70,6 +71,8 @@ pub struct Site {
 pub struct FeedOptions {
     /// Lines of `[store]` after its path.
     pub store: String,
+    /// Lines of `[share.nas]`.
+    pub share: String,
     /// Lines of the `[[feed]]` table after its fixed ones (`id`, `share`, `inbox`, `layout`).
     pub feed: String,
     /// Lines of `[feed.ready]`.
@@ -93,6 +96,7 @@ impl Default for FeedOptions {
             ready: "quiet_ms = 50".to_owned(),
             event: String::new(),
             store: String::new(),
+            share: "address = \"../share\"".to_owned(),
             transaction: String::new(),
             takeover_after_ms: 30_000,
             after: String::new(),
@@ -164,9 +168,9 @@ impl Site {
                  [bridge]\nname = \"{name}\"\nstate = \"../state\"\n[store]\npath = \"../store\"\n{}\n\
                  [log]\n{log}\n[topics]\nprefix = \"{}\"\npartitions = 3\n\
                  [transaction]\n{}\n[slot]\ntakeover_after_ms = {}\n\
-                 [share.nas]\naddress = \"../share\"\n\
+                 [share.nas]\n{}\n\
                  [event.OrderTaken]\nschema = \"schemas/OrderTaken.schema.json\"\n",
-                options.store, self.prefix, options.transaction, options.takeover_after_ms
+                options.store, self.prefix, options.transaction, options.takeover_after_ms, options.share
             ),
         )
         .unwrap();

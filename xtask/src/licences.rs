@@ -31,8 +31,9 @@ const EXCEPTIONS: [(&str, &str, &str); 2] = [
 ];
 
 /// Packages that may be there in several versions, and why.
-const DUPLICATES: [(&str, &str); 2] = [
-    ("getrandom", "tempfile, which only tests use, is ahead of ahash"),
+const DUPLICATES: [(&str, &str); 3] = [
+    ("getrandom", "ring, ahash and the generators of russh are on one version each"),
+    ("num-bigint", "russh is ahead of jsonschema"),
     ("syn", "derive macros move to version 3 one by one; nothing of it is in the program"),
 ];
 

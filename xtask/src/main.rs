@@ -64,6 +64,8 @@ enum Benchmark {
     Forward(bench::ForwardOptions),
     /// Events of a real Kafka back to files, against kcat and bare transactions; writes docs/performance.md when asked
     Reverse(bench::ReverseOptions),
+    /// Shares on an SFTP server of this machine, against its own client
+    Shares(bench::SharesOptions),
 }
 
 #[derive(Subcommand)]
@@ -120,6 +122,7 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Bench { what: Benchmark::Ledger } => bench::run("ledger"),
         Command::Bench { what: Benchmark::Forward(options) } => bench::forward(&options),
         Command::Bench { what: Benchmark::Reverse(options) } => bench::reverse(&options),
+        Command::Bench { what: Benchmark::Shares(options) } => bench::shares(&options),
         Command::Soak(arguments) => soak::run(&arguments),
         Command::Kafka { action } => kafka(action),
     }

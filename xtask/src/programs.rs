@@ -15,7 +15,7 @@ struct Program {
     without: &'static str,
 }
 
-const PROGRAMS: [Program; 10] = [
+const PROGRAMS: [Program; 11] = [
     Program { name: "java", package: "default-jre-headless", without: "everything that needs Apache Kafka" },
     Program { name: "mvn", package: "maven", without: "everything that needs Apache Kafka" },
     Program { name: "openssl", package: "openssl", without: "everything that needs Apache Kafka" },
@@ -25,6 +25,7 @@ const PROGRAMS: [Program; 10] = [
     Program { name: "strace", package: "strace", without: "the order of system calls when bytes are made durable" },
     Program { name: "promtool", package: "prometheus", without: "the alert rules" },
     Program { name: "chromium", package: "chromium", without: "the page for the owner of a department" },
+    Program { name: "sshd", package: "openssh-server", without: "shares on SFTP servers" },
     Program { name: "systemd-analyze", package: "systemd", without: "the systemd unit" },
 ];
 
@@ -68,7 +69,9 @@ fn provide(program: &Program) -> bool {
 
 fn is_there(name: &str) -> bool {
     let Some(path) = env::var_os("PATH") else { return false };
-    env::split_paths(&path).any(|directory| directory.join(name).is_file())
+    // Servers lie where only privileged users look.
+    let servers = Path::new("/usr/sbin").to_path_buf();
+    env::split_paths(&path).chain([servers]).any(|directory| directory.join(name).is_file())
 }
 
 fn may_install() -> bool {

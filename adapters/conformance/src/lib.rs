@@ -1,8 +1,13 @@
 //! What every adapter of a port must do, as tests that each adapter runs over itself.
 //!
+//! Beside the suites stand what they need: a real OpenSSH server, and a proxy that breaks connections.
+//!
 //! A test crate: it is a dev-dependency of the adapters only, and panics where an adapter breaks the contract.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 pub mod event_log;
+pub mod fault_proxy;
+pub mod openssh;
 pub mod outbox;
+pub mod random;
 pub mod share;

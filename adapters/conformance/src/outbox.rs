@@ -1,15 +1,17 @@
 //! What every outbox must do, as tests that run over any of them.
 //!
 //! ```ignore
-//! dropbridge_conformance::outbox_conformance!(LocalHarness::new);
+//! dropbridge_conformance::outbox_conformance!(harness());
 //! ```
 
+mod directory;
 mod doubt;
 mod place;
 mod publishing;
 
 use dropbridge_port::{Attributes, EntryPath, Outbox, Publication, StagedName, Standing, WrittenFile};
 
+pub use directory::OutboxDirectory;
 pub use doubt::{
     crash_before_publishing_leaves_it_staged, discarded_file_leaves_no_trace,
     file_that_was_taken_is_known_as_published, forgotten_file_leaves_no_trace, staged_names_of_an_owner_are_listed,
@@ -58,7 +60,7 @@ pub trait OutboxHarness: Sync {
     fn put_back(&self);
 }
 
-/// Makes a test of each case. The argument is a function that gives an [`OutboxHarness`].
+/// Makes a test of each case. The argument is an expression that gives an [`OutboxHarness`]; it is evaluated anew for each.
 #[macro_export]
 macro_rules! outbox_conformance {
     ($harness:expr) => {
@@ -84,7 +86,7 @@ macro_rules! outbox_conformance {
         $(
             #[test]
             fn $case() {
-                $crate::outbox::$case(&$harness());
+                $crate::outbox::$case(&$harness);
             }
         )*
     };

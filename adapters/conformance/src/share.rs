@@ -1,17 +1,18 @@
 //! What every share must do, as tests that run over any of them.
 //!
-//! An adapter's test names a function that makes a fresh, empty share and a way to change it behind its back:
+//! An adapter's test gives an expression that makes a fresh, empty share and a way to change it behind its back; it is
+//! evaluated anew for each case, and may return from the test:
 //!
 //! ```ignore
-//! dropbridge_conformance::share_conformance!(LocalHarness::new);
+//! dropbridge_conformance::share_conformance!(harness());
 //! ```
 //!
 //! Each case is a test of its own there. What a share cannot do, its [`Capabilities`](dropbridge_port::Capabilities)
 //! say, and the case then checks that it is honest about that.
 
 mod change;
+mod directory;
 mod listing;
-mod random;
 mod reading;
 mod stillness;
 mod waking;
@@ -24,6 +25,7 @@ use dropbridge_port::{Entry, EntryPath, ListRequest, OpenEntry, Share};
 pub use change::{
     changing_directory_never_lists_nonsense, new_file_of_same_size_is_seen, rewrite_of_same_size_is_seen,
 };
+pub use directory::DirectoryHarness;
 pub use listing::{
     deep_tree_is_listed, directory_is_no_file, empty_share_lists_nothing, flat_listing_stays_at_the_root,
     hostile_names_come_back_byte_for_byte, recursive_listing_goes_below, same_name_in_two_directories_is_two_entries,
@@ -74,7 +76,7 @@ pub trait ShareHarness: Sync {
     fn snapshot(&self) -> BTreeMap<String, String>;
 }
 
-/// Makes a test of each case. The argument is a function that gives a [`ShareHarness`].
+/// Makes a test of each case. The argument is an expression that gives a [`ShareHarness`]; it is evaluated anew for each.
 #[macro_export]
 macro_rules! share_conformance {
     ($harness:expr) => {
@@ -108,7 +110,7 @@ macro_rules! share_conformance {
         $(
             #[test]
             fn $case() {
-                $crate::share::$case(&$harness());
+                $crate::share::$case(&$harness);
             }
         )*
     };

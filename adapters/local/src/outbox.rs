@@ -187,6 +187,7 @@ impl Outbox for LocalOutbox {
             has_witness: true,
             witness_is_link: !self.no_links.load(Ordering::Relaxed),
             sets_attributes: true,
+            tells_directories_apart: true,
         }
     }
 

@@ -79,8 +79,13 @@ impl PortError {
         self
     }
 
-    /// Turns an I/O error into the kind its code means.
+    /// Turns an I/O error into the kind its code means. One that was made of a [`PortError`] keeps its kind and its
+    /// advice: what reads through [`std::io::Read`] has no other way to say them.
     pub fn io(operation: &'static str, subject: impl Into<String>, error: &std::io::Error) -> Self {
+        if let Some(inner) = error.get_ref().and_then(|inner| inner.downcast_ref::<Self>()) {
+            let (subject, message) = (subject.into(), inner.message.clone());
+            return Self { kind: inner.kind, operation, subject, message, hint: inner.hint.clone() };
+        }
         use std::io::ErrorKind as Io;
         let kind = match error.kind() {
             Io::NotFound => ErrorKind::NotFound,

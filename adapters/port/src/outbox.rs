@@ -106,6 +106,9 @@ pub struct OutboxCapabilities {
     pub witness_is_link: bool,
     /// Mode, owner and group can be set.
     pub sets_attributes: bool,
+    /// [`Outbox::identity`] tells a directory that was made anew under the same path, on the same file system, from the
+    /// one before. Servers often show nothing by which it could be told.
+    pub tells_directories_apart: bool,
 }
 
 /// Which directories these are: of the outbox, and of its staging.
@@ -114,9 +117,9 @@ pub struct OutboxCapabilities {
 /// directories stay. An empty mount point, another disk under the same path, or a directory that was made anew differ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct OutboxIdentity {
-    /// The file system's own id (`f_fsid`), or its type where it has none (NFS).
+    /// The file system's own id (`f_fsid`), or its type where it has none (NFS); 0 where a server tells nothing.
     pub filesystem: u64,
-    /// Inode of the outbox.
+    /// Inode of the outbox; on a server, a digest of its address.
     pub outbox: u64,
 }
 

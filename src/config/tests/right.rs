@@ -41,7 +41,7 @@ fn the_example_of_the_reference_loads() {
     assert_eq!(settings.state, example.beside("var/state"));
     assert_eq!(settings.takeover_after, Duration::from_secs(30));
     assert!(matches!(&settings.log, LogSettings::Embedded { path } if *path == settings.state.join("events.sqlite")));
-    assert_eq!(settings.shares["estate"].root, example.beside("var/estate"));
+    assert_eq!(root_of(&settings.shares["estate"]), example.beside("var/estate"));
     assert!(settings.shares["estate"].notify && !settings.shares["estate"].require_mount);
     assert_eq!(settings.events["BidProcessed"].topic, "dropbridge.BidProcessed");
     assert_eq!(settings.events["BidProcessed"].partitions, 4);
@@ -156,12 +156,41 @@ fn a_sequence_can_wrap_and_a_directory_be_spelled_loosely() {
     assert_eq!(settings.feeds[0].inbox, "public_works/bids");
 }
 
+fn root_of(share: &ShareSettings) -> &Path {
+    let ShareSettings::Directory(directory) = share else { panic!("no directory: {share:?}") };
+    &directory.root
+}
+
+#[cfg(feature = "sftp")]
+#[test]
+fn a_server_is_reached_by_a_url_and_keys() {
+    let example = Example::new();
+    example.write("passphrase", "s3cret\n");
+    let keys = "\"sftp://batch@files.example.org/drops\"\nprivate_key_file = \"id\"\npassphrase_file = \"passphrase\"\n\
+                password_env = \"PATH\"\nhost_key = [\"SHA256:one\", \"SHA256:other\"]\nstall_timeout_ms = 5000\n\
+                known_hosts_file = \"known_hosts\"\nparallel_transfers = 2";
+    example.replace(BRIDGE_FILE, "\"../var/estate\"", keys);
+    let settings = example.load().unwrap_or_else(|problems| panic!("{problems}"));
+    let ShareSettings::Sftp(server) = &settings.shares["estate"] else { panic!("no server") };
+    assert_eq!(server.address.host, "files.example.org");
+    assert_eq!(server.password.as_ref().unwrap().reveal(), std::env::var("PATH").unwrap());
+    let (key, passphrase) = server.private_key.as_ref().unwrap();
+    assert_eq!(*key, example.beside("config/id"));
+    assert_eq!(passphrase.as_ref().unwrap().reveal(), "s3cret");
+    assert_eq!(server.known_hosts, Some(example.beside("config/known_hosts")));
+    assert_eq!(server.host_keys, ["SHA256:one", "SHA256:other"]);
+    assert_eq!((server.stall_timeout.as_millis(), server.connect_timeout.as_millis()), (5000, 10_000));
+    assert_eq!(server.parallel_transfers, 2);
+    assert_eq!(settings.feeds[0].place, Path::new("sftp://batch@files.example.org:22/drops/public_works/bids"));
+    assert!(!format!("{settings:?}").contains("s3cret"));
+}
+
 #[test]
 fn a_file_url_is_a_path() {
     for (url, root) in [("file:///srv/legacy%20files", "/srv/legacy files"), ("file://localhost/srv", "/srv")] {
         let example = Example::new();
         example.replace(BRIDGE_FILE, "\"../var/estate\"", &format!("\"{url}\""));
-        assert_eq!(example.load().unwrap().shares["estate"].root, Path::new(root), "{url}");
+        assert_eq!(root_of(&example.load().unwrap().shares["estate"]), Path::new(root), "{url}");
     }
 }
 

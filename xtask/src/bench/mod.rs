@@ -16,6 +16,7 @@ mod report;
 mod reverse;
 mod rows;
 mod running;
+mod shares;
 mod site;
 mod test_bed;
 
@@ -28,6 +29,7 @@ use crate::workspace;
 
 pub(crate) use forward::{ForwardOptions, run as forward};
 pub(crate) use reverse::{ReverseOptions, run as reverse};
+pub(crate) use shares::{SharesOptions, run as shares};
 
 /// Runs a benchmark of `benches/`.
 pub(crate) fn run(name: &str) -> Result<ExitCode> {

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use dropbridge_port::{EntryPath, Share};
 
-use super::random::Random;
 use super::{RECURSIVE, ShareHarness, create, path, until};
+use crate::random::Random;
 
 /// How often the other thread changes something.
 const CHANGES: usize = 4000;

@@ -1,5 +1,4 @@
-//! A temporary directory as a share, and the batch jobs around it.
-#![allow(clippy::unwrap_used, clippy::expect_used)]
+//! A directory of this machine, and the batch jobs that work in it: whichever way a share comes to it.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -9,21 +8,31 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use dropbridge_conformance::share::ShareHarness;
-use dropbridge_local::{LocalSettings, LocalShare};
 use dropbridge_port::{EntryPath, Share};
 use rustix::fs::{Dir, OFlags};
 
-/// The share is the directory `share` in a scratch directory of its own.
-pub(crate) struct LocalHarness {
+use super::ShareHarness;
+
+/// Opens the share of a directory.
+type OpenShare = dyn Fn(&Path) -> Box<dyn Share> + Sync;
+
+/// A directory in a scratch directory of its own, and the share that shows it.
+pub struct DirectoryHarness {
     scratch: tempfile::TempDir,
+    open: Box<OpenShare>,
+    keeps_access_times: bool,
 }
 
-impl LocalHarness {
-    pub(crate) fn new() -> Self {
+impl DirectoryHarness {
+    /// A fresh directory. `keeps_access_times`: reading through this share does not touch them; a server reads by its
+    /// own rules.
+    ///
+    /// # Panics
+    /// When the directory cannot be made.
+    pub fn new(keeps_access_times: bool, open: impl Fn(&Path) -> Box<dyn Share> + Sync + 'static) -> Self {
         let scratch = tempfile::tempdir().unwrap();
         fs::create_dir(scratch.path().join("share")).unwrap();
-        Self { scratch }
+        Self { scratch, open: Box::new(open), keeps_access_times }
     }
 
     fn at(&self, path: &EntryPath) -> PathBuf {
@@ -31,9 +40,9 @@ impl LocalHarness {
     }
 }
 
-impl ShareHarness for LocalHarness {
+impl ShareHarness for DirectoryHarness {
     fn share(&self) -> Box<dyn Share> {
-        Box::new(LocalShare::open(&self.scratch.path().join("share"), LocalSettings::default()).unwrap())
+        (self.open)(&self.scratch.path().join("share"))
     }
 
     fn create(&self, path: &EntryPath, bytes: &[u8]) -> bool {
@@ -77,22 +86,21 @@ impl ShareHarness for LocalHarness {
 
     fn snapshot(&self) -> BTreeMap<String, String> {
         let mut seen = BTreeMap::new();
-        look_at(&self.scratch.path().join("share"), &mut seen);
+        look_at(&self.scratch.path().join("share"), self.keeps_access_times, &mut seen);
         seen
     }
 }
 
 /// Everything `lstat` tells, without touching an access time.
-fn look_at(path: &Path, seen: &mut BTreeMap<String, String>) {
+fn look_at(path: &Path, access_times: bool, seen: &mut BTreeMap<String, String>) {
     let found = fs::symlink_metadata(path).unwrap();
     let described = format!(
-        "inode {} mode {:o} links {} size {} atime {}.{} mtime {}.{} ctime {}.{}",
+        "inode {} mode {:o} links {} size {} atime {:?} mtime {}.{} ctime {}.{}",
         found.ino(),
         found.mode(),
         found.nlink(),
         found.size(),
-        found.atime(),
-        found.atime_nsec(),
+        access_times.then(|| (found.atime(), found.atime_nsec())),
         found.mtime(),
         found.mtime_nsec(),
         found.ctime(),
@@ -101,7 +109,7 @@ fn look_at(path: &Path, seen: &mut BTreeMap<String, String>) {
     seen.insert(path.display().to_string(), described);
     if found.is_dir() {
         for name in names(path) {
-            look_at(&path.join(OsStr::from_bytes(&name)), seen);
+            look_at(&path.join(OsStr::from_bytes(&name)), access_times, seen);
         }
     }
 }

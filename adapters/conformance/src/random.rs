@@ -3,11 +3,11 @@
 use std::hash::{BuildHasher, RandomState};
 
 /// A small generator (`splitmix64`); good enough to choose what to do next.
-pub(super) struct Random(u64);
+pub struct Random(u64);
 
 impl Random {
     /// From `DROPBRIDGE_TEST_SEED` where it is set, from chance otherwise; says which.
-    pub(super) fn announced(test: &str) -> Self {
+    pub fn announced(test: &str) -> Self {
         let seed = match std::env::var("DROPBRIDGE_TEST_SEED") {
             Ok(text) => text.parse().expect("DROPBRIDGE_TEST_SEED is a number"),
             Err(_) => RandomState::new().hash_one(test),
@@ -17,7 +17,7 @@ impl Random {
     }
 
     /// A number below `bound`.
-    pub(super) fn below(&mut self, bound: usize) -> usize {
+    pub fn below(&mut self, bound: usize) -> usize {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
         let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);

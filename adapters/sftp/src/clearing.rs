@@ -1,0 +1,97 @@
+//! Taking files out of a directory of the server.
+
+use std::sync::Arc;
+
+use dropbridge_port::{Cleared, Clearing, EntryPath, EntryStat, ErrorKind, PortError, Result};
+
+use crate::failure;
+use crate::protocol::{Reply, Request, status};
+use crate::server::SftpServer;
+use crate::session::Session;
+use crate::tree::{Tree, entry_stat, join};
+
+/// What a file is called while it is looked at.
+const ASIDE: &[u8] = b".dropbridge-clearing-";
+
+const OPERATION: &str = "take out of the inbox";
+
+/// Deletes files of a directory, or moves them to another.
+pub struct SftpClearing {
+    server: Arc<SftpServer>,
+    inbox: Tree,
+    destination: Option<Tree>,
+}
+
+impl SftpClearing {
+    /// For the directory `inbox` below the path `root`; files are moved to `destination` below the same root, or deleted
+    /// where there is none.
+    #[must_use]
+    pub fn new(server: Arc<SftpServer>, root: &[u8], inbox: &str, destination: Option<&str>) -> Self {
+        let tree = |below: &str| Tree::new(server.address(), root, below);
+        let (inbox, destination) = (tree(inbox), destination.map(tree));
+        Self { server, inbox, destination }
+    }
+
+    fn lstat(&self, session: &Session, path: &EntryPath, full: &[u8]) -> Result<Option<EntryStat>> {
+        let reply = session.ask(&Request::Lstat { path: full })?;
+        let found = failure::attributes(OPERATION, &self.inbox.subject(path), &reply)?;
+        Ok(found.map(|found| entry_stat(&found).unwrap_or(EntryStat { size: 0, modified_ns: -1, version: 0 })))
+    }
+
+    /// Where a file that was put aside goes; the reply says whether it did.
+    fn dispose(&self, session: &Session, aside: &[u8], name: &[u8]) -> Result<Reply> {
+        match &self.destination {
+            None => session.ask(&Request::Remove { path: aside }),
+            Some(destination) => {
+                destination.require_root(session, "move to")?;
+                let to = destination.full(name);
+                // Not every server's rename refuses a name that is taken.
+                if let Reply::Attributes(_) = session.ask(&Request::Lstat { path: &to })? {
+                    let message = "a file of this name is where it is to be moved to";
+                    return Err(PortError::new(ErrorKind::Conflict, OPERATION, destination.address(), message)
+                        .with_hint("move that one away"));
+                }
+                session.ask(&Request::Rename { from: aside, to: &to })
+            }
+        }
+    }
+}
+
+impl Clearing for SftpClearing {
+    fn clear(&self, path: &EntryPath, expected: EntryStat) -> Result<Cleared> {
+        let session = self.server.with_session(|session| {
+            self.inbox.require_root(session, OPERATION)?;
+            Ok(Arc::clone(session))
+        })?;
+        let subject = self.inbox.subject(path);
+        let full = self.inbox.full(path.as_bytes());
+        let directory = self.inbox.full(path.parent());
+        let aside = join(&directory, &[ASIDE, path.file_name()].concat());
+        // One that is aside already was left by a crash.
+        if self.lstat(&session, path, &aside)?.is_none() {
+            match session.ask(&Request::Rename { from: &full, to: &aside })? {
+                Reply::Status { code: status::NO_SUCH_FILE, .. } => return Ok(Cleared::Gone),
+                reply => failure::done(OPERATION, &subject, &reply)?,
+            }
+        }
+        let Some(there) = self.lstat(&session, path, &aside)? else { return Ok(Cleared::Gone) };
+        let back = || -> Result<()> {
+            let reply = session.ask(&Request::Rename { from: &aside, to: &full })?;
+            failure::done("put back into the inbox", &subject, &reply)
+        };
+        if (there.size, there.modified_ns) != (expected.size, expected.modified_ns) {
+            back()?;
+            return Ok(Cleared::Changed);
+        }
+        let disposed = self.dispose(&session, &aside, path.file_name());
+        match disposed.and_then(|reply| failure::done(OPERATION, &subject, &reply)) {
+            Ok(()) => Ok(Cleared::Done),
+            // A connection that is lost leaves it aside: the next attempt goes on from there.
+            Err(error) if session.is_broken() => Err(error),
+            Err(error) => {
+                back()?;
+                Err(error)
+            }
+        }
+    }
+}
