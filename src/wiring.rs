@@ -9,13 +9,13 @@ use std::sync::{Arc, Mutex};
 use anyhow::{Context as _, anyhow};
 use dropbridge_cache::SqliteCaches;
 use dropbridge_kafka::{KafkaLog, KafkaSettings};
-use dropbridge_port::{Clearing, EventLog, Outbox, Share};
+use dropbridge_port::{Clearing, Disposal, EventLog, Outbox, Share};
 use dropbridge_sqlite::SqliteLog;
 
 use crate::capture::Store;
 use crate::clock::{Clock, SystemClock};
 use crate::config::settings::{FeedSettings, LogSettings, OutboxSettings, RenderingKind, RenderingSettings, Settings};
-use crate::domain::policy::AfterRelay;
+use crate::domain::policy::Afterwards;
 use crate::health::Health;
 use crate::inbound::arrivals::Arrivals;
 use crate::inbound::plan::FeedPlan;
@@ -170,12 +170,13 @@ impl Bridge {
     /// # Errors
     /// Of the adapter.
     pub fn clearing(&self, feed: &FeedSettings) -> anyhow::Result<Option<Arc<dyn Clearing>>> {
-        let destination = match feed.relay.as_ref().map(|relay| &relay.after) {
-            None | Some(AfterRelay::Leave) => return Ok(None),
-            Some(AfterRelay::Delete) => None,
-            Some(AfterRelay::Move(directory)) => Some(directory.as_str()),
+        let disposal = match feed.relay.as_ref().map_or(&feed.after, |relay| &relay.after) {
+            Afterwards::Leave => return Ok(None),
+            Afterwards::Delete => Disposal::Delete,
+            Afterwards::Move(directory) => Disposal::Move(directory.clone()),
+            Afterwards::Rename(suffix) => Disposal::Rename(suffix.clone()),
         };
-        Ok(Some(self.servers.clearing(&self.place(&feed.share, &feed.inbox)?, destination)?))
+        Ok(Some(self.servers.clearing(&self.place(&feed.share, &feed.inbox)?, &disposal)?))
     }
 
     fn place<'a>(&'a self, share: &'a str, directory: &'a str) -> anyhow::Result<Place<'a>> {

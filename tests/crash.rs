@@ -297,7 +297,7 @@ fn a_purge_survives_a_kill_at_every_point_on_kafka() {
 /// Those of deliveries are played by `tests/delivery_crash.rs`, those of arrivals by `tests/arrivals.rs`, which has a clock
 /// that goes faster.
 fn is_of_others(name: &str) -> bool {
-    ["outbox_", "fetched", "rendered", "intent_", "receipt_", "arrivals_", "relay_", "window_"]
+    ["outbox_", "fetched", "rendered", "intent_", "receipt_", "arrivals_", "relay_", "window_", "inbox_"]
         .iter()
         .any(|own| name.starts_with(own))
 }

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::domain::name_pattern::NamePattern;
-use crate::domain::policy::{Corrections, RejectLimit, Repeat, SequenceReset};
+use crate::domain::name_pattern::{NamePattern, Wildcard};
+use crate::domain::policy::{Afterwards, Corrections, RejectLimit, Repeat, SequenceReset};
 use crate::layout::Verdict;
 use crate::layout::spec::Role;
 
@@ -33,6 +33,8 @@ pub(super) struct StatedFeed {
     pub(super) inbox: Option<String>,
     /// Where its files are passed on to.
     pub(super) relay: Option<StatedRelay>,
+    /// The directory to which files of the inbox are moved, and where that is stated.
+    pub(super) moved_to: Option<(String, Place)>,
     /// Looks into directories below.
     pub(super) recursive: bool,
     /// Its patterns as written.
@@ -52,7 +54,19 @@ pub(super) fn read(section: Section<'_>, department: Option<&str>, bridge: &Brid
     let relay = outbox::relay(&section, share.as_deref(), bridge);
     let recursive = section.flag("recursive", false);
     let names = Names::read(&section);
-    let exclude = section.find("exclude").map(|given| readiness::wildcards(&given)).unwrap_or_default();
+    let mut exclude = section.find("exclude").map(|given| readiness::wildcards(&given)).unwrap_or_default();
+    let after = if relay.is_none() { outbox::afterwards(&section, "after") } else { Some(Afterwards::Leave) };
+    let (key, afterwards) = match &relay {
+        Some(relay) => ("after_relay", relay.settings.as_ref().map(|relay| &relay.after)),
+        None => ("after", after.as_ref()),
+    };
+    let mut moved_to = None;
+    match afterwards {
+        Some(Afterwards::Move(directory)) => moved_to = Some((directory.clone(), section.place_of(key))),
+        // What has its ending was dealt with.
+        Some(Afterwards::Rename(suffix)) => exclude.extend(Wildcard::parse(&format!("*{suffix}"))),
+        _ => {}
+    }
     let layout_name = section.need("layout").and_then(|given| known(&given, "layout", layouts));
     let layout = layout_name.and_then(|name| layouts.get(&name)?.as_ref());
     let repeat = names.repeat(&section);
@@ -107,6 +121,7 @@ pub(super) fn read(section: Section<'_>, department: Option<&str>, bridge: &Brid
                 Some(relay) => Some(relay.settings.clone()?),
                 None => None,
             },
+            after: after?,
             include: names.patterns.into_iter().map(|(_, _, pattern)| pattern).collect(),
             exclude,
             layout: Arc::clone(layout?.layout.as_ref()?),
@@ -126,7 +141,7 @@ pub(super) fn read(section: Section<'_>, department: Option<&str>, bridge: &Brid
             retention: of_store.retention,
         })
     })();
-    StatedFeed { id: id.map(|id| (id, id_place)), share, inbox, relay, recursive, include, settings }
+    StatedFeed { id: id.map(|id| (id, id_place)), share, inbox, relay, moved_to, recursive, include, settings }
 }
 
 const VERDICTS: [(&str, Verdict); 3] = [

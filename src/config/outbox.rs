@@ -8,7 +8,7 @@ use super::given::Given;
 use super::problems::Place;
 use super::section::Section;
 use super::settings::{OutboxSettings, RelaySettings};
-use crate::domain::policy::{AfterRelay, TargetExists};
+use crate::domain::policy::{Afterwards, TargetExists};
 
 /// Keys that say how to deliver, and mean nothing without an outbox.
 const ONLY_WITH_OUTBOX: [&str; 6] =
@@ -22,8 +22,6 @@ pub(super) struct StatedRelay {
     pub(super) directory: Option<String>,
     /// Where the outbox is stated.
     pub(super) place: Place,
-    /// The directory that relayed files are moved to, and where that is stated.
-    pub(super) moved_to: Option<(String, Place)>,
     /// The whole of it.
     pub(super) settings: Option<RelaySettings>,
 }
@@ -34,15 +32,11 @@ pub(super) fn relay(section: &Section<'_>, inbox_share: Option<&str>, bridge: &B
         section.refuse("after_relay", "has no meaning without `outbox`");
         return None;
     };
-    let given = section.find("after_relay");
-    let after = given.as_ref().map_or(Some(AfterRelay::Leave), after_relay);
-    let moved_to = match (&after, &given) {
-        (Some(AfterRelay::Move(directory)), Some(given)) => Some((directory.clone(), given.place())),
-        _ => None,
-    };
+    section.refuse("after", "has no meaning with `outbox`: state `after_relay`");
     let StatedOutbox { share, directory, settings } = outbox;
+    let after = afterwards(section, "after_relay");
     let settings = settings.zip(after).map(|(outbox, after)| RelaySettings { outbox, after });
-    Some(StatedRelay { share, directory, place, moved_to, settings })
+    Some(StatedRelay { share, directory, place, settings })
 }
 
 /// An outbox as far as it could be read.
@@ -91,22 +85,32 @@ pub(super) fn attributes(section: &Section<'_>) -> Option<Attributes> {
     Some(Attributes { mode: right(mode)?, owner: right(owner)?, group: right(group)? })
 }
 
-/// `leave`, `delete` or `move:DIRECTORY`.
-fn after_relay(given: &Given<'_>) -> Option<AfterRelay> {
+/// `leave`, `delete`, `move:DIRECTORY` or `rename:SUFFIX`; `leave` where nothing is stated.
+pub(super) fn afterwards(section: &Section<'_>, key: &str) -> Option<Afterwards> {
+    let Some(given) = section.find(key) else { return Some(Afterwards::Leave) };
     let text = given.text()?;
     match text.split_once(':') {
-        None if text == "leave" => Some(AfterRelay::Leave),
-        None if text == "delete" => Some(AfterRelay::Delete),
-        Some(("move", directory)) if is_plain(directory) => Some(AfterRelay::Move(directory.to_owned())),
+        None if text == "leave" => Some(Afterwards::Leave),
+        None if text == "delete" => Some(Afterwards::Delete),
+        Some(("move", directory)) if is_plain(directory) => Some(Afterwards::Move(directory.to_owned())),
         Some(("move", _)) => {
             given.problem("must name a directory within the share: no leading or doubled `/`, no `.` or `..`");
             None
         }
+        Some(("rename", suffix)) if is_suffix(suffix) => Some(Afterwards::Rename(suffix.to_owned())),
+        Some(("rename", _)) => {
+            given.problem("must name an ending of letters, digits, `.`, `_` and `-`, such as `rename:.done`");
+            None
+        }
         _ => {
-            given.problem(format!("`{text}` is none of \"leave\", \"delete\", \"move:DIRECTORY\""));
+            given.problem(format!("`{text}` is none of \"leave\", \"delete\", \"move:DIRECTORY\", \"rename:SUFFIX\""));
             None
         }
     }
+}
+
+fn is_suffix(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
 }
 
 fn is_plain(directory: &str) -> bool {

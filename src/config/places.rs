@@ -80,6 +80,7 @@ fn relays_lead_somewhere(bridge: &Bridge, inboxes: &[Inbox<'_>], gathered: &Gath
     // Deliveries below a recursive inbox are passed over there.
     let next = |outbox: &Path| inboxes.iter().filter(|inbox| inbox.directory == outbox).collect::<Vec<_>>();
     for start in inboxes {
+        not_moved_into_an_inbox(bridge, start, inboxes, gathered);
         let Some(relay) = &start.feed.relay else { continue };
         let mut reached: Vec<PathBuf> = outbox(bridge, start.feed).into_iter().collect();
         let mut index = 0;
@@ -94,16 +95,19 @@ fn relays_lead_somewhere(bridge: &Bridge, inboxes: &[Inbox<'_>], gathered: &Gath
             let further: Vec<_> = further.filter(|outbox| !reached.contains(outbox)).collect();
             reached.extend(further);
         }
-        let Some((aside, place)) = &relay.moved_to else { continue };
-        let Some(aside) = start.feed.share.as_ref().and_then(|share| directory(bridge, share, aside)) else { continue };
-        let finds = |inbox: &&Inbox<'_>| {
-            aside == inbox.directory || (inbox.feed.recursive && aside.starts_with(&inbox.directory))
-        };
-        if let Some(inbox) = inboxes.iter().find(finds) {
-            let feed = inbox.feed.id.as_ref().map_or("without id", |(id, _)| id);
-            let message = format!("lies in the inbox of feed `{feed}`: what is moved there would be taken again");
-            gathered.add(place, message, Some("choose a directory outside of every inbox".to_owned()));
-        }
+    }
+}
+
+/// What is moved out of one inbox must not be in another, or the same one again.
+fn not_moved_into_an_inbox(bridge: &Bridge, start: &Inbox<'_>, inboxes: &[Inbox<'_>], gathered: &Gathered) {
+    let Some((aside, place)) = &start.feed.moved_to else { return };
+    let Some(aside) = start.feed.share.as_ref().and_then(|share| directory(bridge, share, aside)) else { return };
+    let finds =
+        |inbox: &&Inbox<'_>| aside == inbox.directory || (inbox.feed.recursive && aside.starts_with(&inbox.directory));
+    if let Some(inbox) = inboxes.iter().find(finds) {
+        let feed = inbox.feed.id.as_ref().map_or("without id", |(id, _)| id);
+        let message = format!("lies in the inbox of feed `{feed}`: what is moved there would be taken again");
+        gathered.add(place, message, Some("choose a directory outside of every inbox".to_owned()));
     }
 }
 

@@ -16,7 +16,7 @@ use crate::cutover::Gates;
 use crate::domain::Calendar;
 use crate::domain::name_pattern::{NamePattern, NameTemplate, Wildcard};
 use crate::domain::policy::{
-    AfterRelay, Begin, Corrections, EventProvenance, KeepCaptures, RejectLimit, Repeat, Retention, SequenceReset,
+    Afterwards, Begin, Corrections, EventProvenance, KeepCaptures, RejectLimit, Repeat, Retention, SequenceReset,
     TargetExists, UnusableEvent,
 };
 use crate::layout::{Layout, Verdict};
@@ -137,7 +137,7 @@ pub enum ShareSettings {
     /// A directory of this machine.
     Directory(DirectorySettings),
     /// A directory of an SFTP server.
-    Sftp(SftpSettings),
+    Sftp(Box<SftpSettings>),
 }
 
 /// A directory of this machine as a share.
@@ -259,7 +259,7 @@ pub struct RelaySettings {
     /// Where to.
     pub outbox: OutboxSettings,
     /// What becomes of the file in the inbox.
-    pub after: AfterRelay,
+    pub after: Afterwards,
 }
 
 /// One feed.
@@ -281,6 +281,8 @@ pub struct FeedSettings {
     pub passed_over: Vec<String>,
     /// Where its files are passed on to, if it is interposed.
     pub relay: Option<RelaySettings>,
+    /// What becomes of its files in the inbox, where it is not interposed.
+    pub after: Afterwards,
     /// Names that belong to the feed; the first that fits decides.
     pub include: Vec<NamePattern>,
     /// Names that do not.

@@ -38,7 +38,7 @@ pub(super) fn read(section: Section<'_>) -> Option<ShareSettings> {
         }
         Some(Address::Sftp(address)) => {
             refuse(&section, &OF_DIRECTORIES, "has no meaning for a server");
-            sftp(&section, address).map(ShareSettings::Sftp)
+            sftp(&section, address).map(|server| ShareSettings::Sftp(Box::new(server)))
         }
         None => {
             // Which keys have a meaning, the address would say.

@@ -30,15 +30,18 @@ pub enum TargetExists {
     Hold,
 }
 
-/// What becomes of a file in its inbox once it was relayed and the ledger knows it.
+/// What becomes of a file in its inbox once all is done with it: its events are published, and where its feed is
+/// interposed, it was relayed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum AfterRelay {
+pub enum Afterwards {
     /// It stays.
     Leave,
     /// It is deleted.
     Delete,
     /// It is moved to this directory of its share.
     Move(String),
+    /// It stays where it is, with this at the end of its name.
+    Rename(String),
 }
 
 /// With which files a new rendering begins.

@@ -2,13 +2,14 @@
 
 mod known;
 mod taking;
+mod tidying;
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use dropbridge_port::failpoint::Failpoint;
-use dropbridge_port::{Entry, EntryPath, ErrorKind, ListRequest, OpenEntry, Result, Share};
+use dropbridge_port::{Entry, EntryPath, EntryStat, ErrorKind, ListRequest, OpenEntry, Result, Share};
 
 use self::known::KnownEntries;
 use super::arrivals::Dates;
@@ -46,6 +47,10 @@ pub struct Scanner {
     /// Entries that we may not read: said once, and tried in every pass.
     unreadable: BTreeSet<EntryPath>,
     warned: HashSet<String>,
+    /// Listed in the last pass and dealt with, where the feed does not leave its files.
+    dealt_with: Vec<(EntryPath, EntryStat)>,
+    /// Of these, what stays, and as what it was seen.
+    staying: HashMap<EntryPath, EntryStat>,
     /// When the first pass began whose look was asked for.
     looking_since: Option<Moment>,
 }
@@ -103,6 +108,8 @@ impl Scanner {
             in_flight,
             unreadable,
             warned,
+            dealt_with: Vec::new(),
+            staying: HashMap::new(),
             looking_since: None,
         }
     }
@@ -184,6 +191,7 @@ impl Scanner {
         for path in &changes.vanished {
             self.vanished(path, emit)?;
         }
+        self.note_known(&listing.entries);
         self.look_at_handles(emit)?;
         self.take_settled(&facts, may_go_on, emit)?;
         let pass = self.sum_up();

@@ -102,6 +102,11 @@ struct Arrival<'r> {
 }
 
 impl<'r> RecordFacts<'r> {
+    /// All its events are committed.
+    pub(super) fn is_published(&self) -> bool {
+        self.state == "published"
+    }
+
     /// Reads them.
     ///
     /// # Errors

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use dropbridge_port::{ErrorKind, PortError, Share, Wake, Watch};
+use dropbridge_port::{Clearing, ErrorKind, PortError, Share, Wake, Watch};
 use serde::Serialize;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{Semaphore, TryAcquireError, mpsc};
@@ -178,6 +178,9 @@ impl Worker {
         let at = self.bridge.context.clock.now();
         let pass = attended.scanner.pass(&|| self.may_go_on(), &mut |prepared| self.emit(prepared))?;
         self.bridge.context.arrivals.looked(self.plan.id(), attended.scanner.look(at));
+        if let Some(clearing) = &attended.clearing {
+            attended.scanner.tidy(&**clearing, &|| self.may_go_on())?;
+        }
         Ok(pass)
     }
 
@@ -270,6 +273,8 @@ pub(super) struct Attended {
     /// What has to stay as it is for this to be of use under another configuration.
     basis: String,
     watch: Option<Option<Box<dyn Watch>>>,
+    /// Takes published files out of the inbox, where the feed says so. The files of an interposed one are its relay's.
+    clearing: Option<Arc<dyn Clearing>>,
     /// The share was away: it has to be opened anew.
     is_stale: bool,
 }
@@ -285,7 +290,7 @@ impl Attended {
             worker.limits,
         );
         let watch = watch(worker, &scanner);
-        Ok(Self { scanner, basis: basis(worker), watch, is_stale: false })
+        Ok(Self { scanner, basis: basis(worker), watch, clearing: clearing(worker)?, is_stale: false })
     }
 
     /// The same under another configuration. `None` where another place is listed, or it settles by another rule.
@@ -307,6 +312,7 @@ impl Attended {
     fn renew(&mut self, worker: &Worker) -> Result<()> {
         self.scanner.renew_share(open_share(worker)?);
         self.watch = watch(worker, &self.scanner);
+        self.clearing = clearing(worker)?;
         self.is_stale = false;
         Ok(())
     }
@@ -322,15 +328,26 @@ fn said(switch: &FeedSwitch) -> String {
 fn basis(worker: &Worker) -> String {
     let feed = &worker.plan.settings;
     let share = worker.bridge.settings.shares.get(&feed.share);
-    let names = (&feed.include, &feed.exclude, &feed.ready);
+    let names = (&feed.include, &feed.exclude, &feed.ready, &feed.after);
     format!("{share:?} {:?} {:?} {names:?}", feed.inbox, feed.recursive)
 }
 
 fn open_share(worker: &Worker) -> Result<Arc<dyn Share>> {
-    worker.bridge.share(&worker.plan.settings).map_err(|error| match error.downcast::<PortError>() {
+    worker.bridge.share(&worker.plan.settings).map_err(|error| unusable(worker, error))
+}
+
+fn clearing(worker: &Worker) -> Result<Option<Arc<dyn Clearing>>> {
+    if worker.plan.settings.relay.is_some() {
+        return Ok(None);
+    }
+    worker.bridge.clearing(&worker.plan.settings).map_err(|error| unusable(worker, error))
+}
+
+fn unusable(worker: &Worker, error: anyhow::Error) -> PortError {
+    match error.downcast::<PortError>() {
         Ok(error) => error,
         Err(error) => PortError::new(ErrorKind::Configuration, "open share", worker.plan.id(), format!("{error:#}")),
-    })
+    }
 }
 
 fn watch(worker: &Worker, scanner: &Scanner) -> Option<Option<Box<dyn Watch>>> {

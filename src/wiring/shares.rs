@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::{Mutex, PoisonError};
 
 use dropbridge_local::{LocalClearing, LocalOutbox, LocalSettings, LocalShare};
-use dropbridge_port::{Clearing, Outbox, Share};
+use dropbridge_port::{Clearing, Disposal, Outbox, Share};
 #[cfg(feature = "sftp")]
 use dropbridge_sftp::{HostKeyTrust, PrivateKeyFile, Secret, SftpClearing, SftpOutbox, SftpServer, SftpShare};
 
@@ -20,8 +20,12 @@ use crate::config::settings::{DirectorySettings, ShareSettings};
 #[derive(Clone, Default)]
 pub(super) struct Servers {
     #[cfg(feature = "sftp")]
-    sftp: Arc<Mutex<BTreeMap<String, (SftpSettings, Arc<SftpServer>)>>>,
+    sftp: Arc<Mutex<BTreeMap<String, KnownServer>>>,
 }
+
+/// A server, and what was said of it when it was first used.
+#[cfg(feature = "sftp")]
+type KnownServer = (SftpSettings, Arc<SftpServer>);
 
 /// A directory of a share.
 pub(super) struct Place<'a> {
@@ -74,20 +78,20 @@ impl Servers {
         }
     }
 
-    /// What takes files out of a directory: to another one of the share, or away.
+    /// What takes files out of a directory.
     ///
     /// # Errors
     /// Of the adapter.
-    pub(super) fn clearing(&self, place: &Place<'_>, to: Option<&str>) -> anyhow::Result<Arc<dyn Clearing>> {
+    pub(super) fn clearing(&self, place: &Place<'_>, disposal: &Disposal) -> anyhow::Result<Arc<dyn Clearing>> {
         match place.settings {
             ShareSettings::Directory(settings) => {
-                let (inbox, to) = (Path::new(place.directory), to.map(Path::new));
-                Ok(Arc::new(LocalClearing::open(&settings.root, inbox, to, local(settings))?))
+                let inbox = Path::new(place.directory);
+                Ok(Arc::new(LocalClearing::open(&settings.root, inbox, disposal, local(settings))?))
             }
             #[cfg(feature = "sftp")]
             ShareSettings::Sftp(settings) => {
                 let server = self.sftp(place.share, settings);
-                Ok(Arc::new(SftpClearing::new(server, &settings.address.path, place.directory, to)))
+                Ok(Arc::new(SftpClearing::new(server, &settings.address.path, place.directory, disposal)))
             }
             #[cfg(not(feature = "sftp"))]
             ShareSettings::Sftp(_) => Err(not_built(place)),

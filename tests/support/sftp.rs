@@ -8,11 +8,10 @@ use dropbridge_conformance::openssh::OpenSsh;
 
 use super::{FeedOptions, LogKind, Site};
 
-/// The site's feed over the server, which is reached at `at`: directly or over a proxy. `lines`: further ones of the
-/// share.
-pub fn share_lines(server: &OpenSsh, at: SocketAddr, directory: &Path, lines: &str) -> String {
+/// Lines of a share: a directory over the server, which is reached at `at`, directly or over a proxy.
+pub fn share_lines(server: &OpenSsh, at: SocketAddr, directory: &Path) -> String {
     format!(
-        "address = \"sftp://{}@{at}{}\"\nprivate_key_file = \"{}\"\nhost_key = \"{}\"\n{lines}",
+        "address = \"sftp://{}@{at}{}\"\nprivate_key_file = \"{}\"\nhost_key = \"{}\"",
         server.user(),
         directory.display(),
         server.path("user_key").display(),
@@ -20,12 +19,18 @@ pub fn share_lines(server: &OpenSsh, at: SocketAddr, directory: &Path, lines: &s
     )
 }
 
-/// A site with this feed, its inbox (and outbox, `out`) reached over the server; initialised, nothing taken as baseline.
-pub fn site(server: &OpenSsh, at: SocketAddr, lines: &str, options: &FeedOptions) -> Site {
+/// A site with this feed, its inbox (and outbox, `out`) reached over the server; not initialised.
+pub fn uninitialised(server: &OpenSsh, at: SocketAddr, options: &FeedOptions) -> Site {
     let site = Site::uninitialised(LogKind::Embedded, options);
     fs::create_dir_all(site.path("share/out")).unwrap();
-    let share = share_lines(server, at, &site.path("share"), lines);
+    let share = share_lines(server, at, &site.path("share"));
     site.configure(&FeedOptions { share, ..options.clone() });
+    site
+}
+
+/// The same, initialised; nothing is taken as baseline.
+pub fn site(server: &OpenSsh, at: SocketAddr, options: &FeedOptions) -> Site {
+    let site = uninitialised(server, at, options);
     site.ok(&["init", "--baseline", "take"]);
     site
 }

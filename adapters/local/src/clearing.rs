@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use dropbridge_port::{Cleared, Clearing, EntryPath, EntryStat, ErrorKind, PortError, Result};
+use dropbridge_port::{Cleared, Clearing, Disposal, EntryPath, EntryStat, ErrorKind, PortError, Result};
 use rustix::fd::OwnedFd;
 use rustix::fs::{AtFlags, RenameFlags, fsync, renameat_with, statat, unlinkat};
 use rustix::io::{Errno, Result as SystemResult};
@@ -15,34 +15,46 @@ use crate::tree::Tree;
 /// What a file is called while it is looked at.
 const ASIDE: &[u8] = b".dropbridge-clearing-";
 
-/// Deletes files of a directory, or moves them to another.
+/// Deletes files of a directory, moves them to another, or renames them.
 #[derive(Debug)]
 pub struct LocalClearing {
     inbox: Tree,
-    destination: Option<Tree>,
+    way: Way,
+}
+
+/// Where they go.
+#[derive(Debug)]
+enum Way {
+    Delete,
+    Move(Tree),
+    Rename(String),
 }
 
 impl LocalClearing {
-    /// For the directory `inbox` below the root of a share; files are moved to `destination` below the same root, or
-    /// deleted where there is none.
+    /// For the directory `inbox` below the root of a share; directories that files are moved to are below the same root.
     ///
     /// # Errors
     /// `Configuration` when `root` is empty or relative to a working directory that is gone.
-    pub fn open(root: &Path, inbox: &Path, destination: Option<&Path>, settings: LocalSettings) -> Result<Self> {
+    pub fn open(root: &Path, inbox: &Path, disposal: &Disposal, settings: LocalSettings) -> Result<Self> {
         let root = std::path::absolute(root).map_err(|error| {
             PortError::new(ErrorKind::Configuration, "use directory", root.to_string_lossy(), error)
                 .with_hint("give the directory of the share as an absolute path")
         })?;
         let mount_point = settings.require_mount.then(|| root.clone());
         let tree = |below: &Path| Tree::new(root.join(below), mount_point.clone());
-        Ok(Self { inbox: tree(inbox), destination: destination.map(tree) })
+        let way = match disposal {
+            Disposal::Delete => Way::Delete,
+            Disposal::Move(directory) => Way::Move(tree(Path::new(directory))),
+            Disposal::Rename(suffix) => Way::Rename(suffix.clone()),
+        };
+        Ok(Self { inbox: tree(inbox), way })
     }
 
     fn failure(&self, path: &EntryPath, errno: Errno) -> PortError {
         const OPERATION: &str = "take out of the inbox";
         let subject = format!("{}/{path}", self.inbox.address());
         if errno == Errno::EXIST {
-            let message = "a file of this name is where it is to be moved to";
+            let message = "a file of this name is where it is to go";
             return PortError::new(ErrorKind::Conflict, OPERATION, subject, message).with_hint("move that one away");
         }
         write_failure(OPERATION, subject, errno)
@@ -50,8 +62,13 @@ impl LocalClearing {
 
     /// Where a file that was put aside goes.
     fn dispose(&self, directory: &OwnedFd, aside: &[u8], name: &[u8]) -> Result<SystemResult<()>> {
-        let Some(destination) = &self.destination else {
-            return Ok(unlinkat(directory, aside, AtFlags::empty()));
+        let destination = match &self.way {
+            Way::Delete => return Ok(unlinkat(directory, aside, AtFlags::empty())),
+            Way::Rename(suffix) => {
+                let to = [name, suffix.as_bytes()].concat();
+                return Ok(renameat_with(directory, aside, directory, &*to, RenameFlags::NOREPLACE));
+            }
+            Way::Move(destination) => destination,
         };
         let to = destination.open_root("move to")?;
         let opened = destination.read_directory(&to, b"");
@@ -115,17 +132,20 @@ mod tests {
     use super::*;
     use crate::LocalShare;
 
-    fn site(destination: Option<&str>) -> (tempfile::TempDir, LocalClearing, LocalShare) {
+    fn site(disposal: &Disposal) -> (tempfile::TempDir, LocalClearing, LocalShare) {
         let scratch = tempfile::tempdir().unwrap();
         for directory in ["in", "done"] {
             fs::create_dir(scratch.path().join(directory)).unwrap();
         }
         fs::write(scratch.path().join("in/a"), "relayed").unwrap();
         let settings = LocalSettings::default();
-        let clearing =
-            LocalClearing::open(scratch.path(), Path::new("in"), destination.map(Path::new), settings).unwrap();
+        let clearing = LocalClearing::open(scratch.path(), Path::new("in"), disposal, settings).unwrap();
         let share = LocalShare::open_below(scratch.path(), Path::new("in"), settings).unwrap();
         (scratch, clearing, share)
+    }
+
+    fn done() -> Disposal {
+        Disposal::Move("done".to_owned())
     }
 
     fn names(directory: &Path) -> Vec<String> {
@@ -133,13 +153,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_as_it_was_is_deleted_or_moved() {
+    fn what_is_as_it_was_is_deleted_moved_or_renamed() {
         let path = EntryPath::new("a").unwrap();
-        for (destination, moved) in [(None, 0), (Some("done"), 1)] {
-            let (scratch, clearing, share) = site(destination);
+        let renamed = Disposal::Rename(".old".to_owned());
+        for (disposal, left, moved) in [(Disposal::Delete, None, 0), (done(), None, 1), (renamed, Some("a.old"), 0)] {
+            let (scratch, clearing, share) = site(&disposal);
             let stat = share.stat(&path).unwrap().unwrap();
             assert_eq!(clearing.clear(&path, stat).unwrap(), Cleared::Done);
-            assert!(names(&scratch.path().join("in")).is_empty());
+            assert_eq!(names(&scratch.path().join("in")), Vec::from_iter(left.map(str::to_owned)));
             assert_eq!(names(&scratch.path().join("done")).len(), moved);
             assert_eq!(clearing.clear(&path, stat).unwrap(), Cleared::Gone);
         }
@@ -147,7 +168,7 @@ mod tests {
 
     #[test]
     fn another_file_of_the_name_stays() {
-        let (scratch, clearing, share) = site(None);
+        let (scratch, clearing, share) = site(&Disposal::Delete);
         let path = EntryPath::new("a").unwrap();
         let stat = share.stat(&path).unwrap().unwrap();
         fs::write(scratch.path().join("in/a"), "the next one").unwrap();
@@ -157,7 +178,7 @@ mod tests {
 
     #[test]
     fn a_crash_before_it_was_disposed_of_is_finished() {
-        let (scratch, clearing, share) = site(None);
+        let (scratch, clearing, share) = site(&Disposal::Delete);
         let path = EntryPath::new("a").unwrap();
         let stat = share.stat(&path).unwrap().unwrap();
         fs::rename(scratch.path().join("in/a"), scratch.path().join("in/.dropbridge-clearing-a")).unwrap();
@@ -168,7 +189,7 @@ mod tests {
 
     #[test]
     fn what_is_where_it_is_to_be_moved_to_stays() {
-        let (scratch, clearing, share) = site(Some("done"));
+        let (scratch, clearing, share) = site(&done());
         fs::write(scratch.path().join("done/a"), "of last week").unwrap();
         let path = EntryPath::new("a").unwrap();
         let stat = share.stat(&path).unwrap().unwrap();

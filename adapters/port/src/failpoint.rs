@@ -98,6 +98,10 @@ pub enum Failpoint {
     RelayTidying,
     /// A relayed file was taken out of its inbox; the journal does not say so.
     RelayTidied,
+    /// A published file is about to be taken out of its inbox.
+    InboxTidying,
+    /// A published file was taken out of its inbox.
+    InboxTidied,
     /// What came into the ledger is about to be written to its cache.
     CacheBegun,
     /// It is in the cache.
@@ -106,7 +110,7 @@ pub enum Failpoint {
 
 impl Failpoint {
     /// Every point, in the order of a file's way.
-    pub const ALL: [Self; 45] = [
+    pub const ALL: [Self; 47] = [
         Self::EntryOpened,
         Self::Captured,
         Self::StoreBegun,
@@ -150,6 +154,8 @@ impl Failpoint {
         Self::RelayReceived,
         Self::RelayTidying,
         Self::RelayTidied,
+        Self::InboxTidying,
+        Self::InboxTidied,
         Self::CacheBegun,
         Self::CacheWritten,
     ];
@@ -201,6 +207,8 @@ impl Failpoint {
             Self::RelayReceived => "relay_received",
             Self::RelayTidying => "relay_tidying",
             Self::RelayTidied => "relay_tidied",
+            Self::InboxTidying => "inbox_tidying",
+            Self::InboxTidied => "inbox_tidied",
             Self::CacheBegun => "cache_begun",
             Self::CacheWritten => "cache_written",
         }

@@ -15,7 +15,7 @@ mod record_cache;
 mod repetition;
 mod share;
 
-pub use clearing::{Cleared, Clearing};
+pub use clearing::{Cleared, Clearing, Disposal};
 pub use error::{ErrorKind, PortError, Result};
 pub use event_log::{
     Cleanup, EventLog, FetchedRecord, Isolation, OutgoingRecord, PartitionOffset, Polled, Reader, StartAt, TopicSpec,

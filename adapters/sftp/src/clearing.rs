@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use dropbridge_port::{Cleared, Clearing, EntryPath, EntryStat, ErrorKind, PortError, Result};
+use dropbridge_port::{Cleared, Clearing, Disposal, EntryPath, EntryStat, ErrorKind, PortError, Result};
 
 use crate::failure;
 use crate::protocol::{Reply, Request, status};
@@ -15,21 +15,32 @@ const ASIDE: &[u8] = b".dropbridge-clearing-";
 
 const OPERATION: &str = "take out of the inbox";
 
-/// Deletes files of a directory, or moves them to another.
+/// Deletes files of a directory, moves them to another, or renames them.
 pub struct SftpClearing {
     server: Arc<SftpServer>,
     inbox: Tree,
-    destination: Option<Tree>,
+    way: Way,
+}
+
+/// Where they go.
+enum Way {
+    Delete,
+    Move(Tree),
+    Rename(String),
 }
 
 impl SftpClearing {
-    /// For the directory `inbox` below the path `root`; files are moved to `destination` below the same root, or deleted
-    /// where there is none.
+    /// For the directory `inbox` below the path `root`; directories that files are moved to are below the same root.
     #[must_use]
-    pub fn new(server: Arc<SftpServer>, root: &[u8], inbox: &str, destination: Option<&str>) -> Self {
+    pub fn new(server: Arc<SftpServer>, root: &[u8], inbox: &str, disposal: &Disposal) -> Self {
         let tree = |below: &str| Tree::new(server.address(), root, below);
-        let (inbox, destination) = (tree(inbox), destination.map(tree));
-        Self { server, inbox, destination }
+        let way = match disposal {
+            Disposal::Delete => Way::Delete,
+            Disposal::Move(directory) => Way::Move(tree(directory)),
+            Disposal::Rename(suffix) => Way::Rename(suffix.clone()),
+        };
+        let inbox = tree(inbox);
+        Self { server, inbox, way }
     }
 
     fn lstat(&self, session: &Session, path: &EntryPath, full: &[u8]) -> Result<Option<EntryStat>> {
@@ -39,21 +50,22 @@ impl SftpClearing {
     }
 
     /// Where a file that was put aside goes; the reply says whether it did.
-    fn dispose(&self, session: &Session, aside: &[u8], name: &[u8]) -> Result<Reply> {
-        match &self.destination {
-            None => session.ask(&Request::Remove { path: aside }),
-            Some(destination) => {
+    fn dispose(&self, session: &Session, aside: &[u8], full: &[u8], name: &[u8]) -> Result<Reply> {
+        let to = match &self.way {
+            Way::Delete => return session.ask(&Request::Remove { path: aside }),
+            Way::Rename(suffix) => [full, suffix.as_bytes()].concat(),
+            Way::Move(destination) => {
                 destination.require_root(session, "move to")?;
-                let to = destination.full(name);
-                // Not every server's rename refuses a name that is taken.
-                if let Reply::Attributes(_) = session.ask(&Request::Lstat { path: &to })? {
-                    let message = "a file of this name is where it is to be moved to";
-                    return Err(PortError::new(ErrorKind::Conflict, OPERATION, destination.address(), message)
-                        .with_hint("move that one away"));
-                }
-                session.ask(&Request::Rename { from: aside, to: &to })
+                destination.full(name)
             }
+        };
+        // Not every server's rename refuses a name that is taken.
+        if let Reply::Attributes(_) = session.ask(&Request::Lstat { path: &to })? {
+            let message = "a file of this name is where it is to go";
+            return Err(PortError::new(ErrorKind::Conflict, OPERATION, String::from_utf8_lossy(&to), message)
+                .with_hint("move that one away"));
         }
+        session.ask(&Request::Rename { from: aside, to: &to })
     }
 }
 
@@ -83,7 +95,7 @@ impl Clearing for SftpClearing {
             back()?;
             return Ok(Cleared::Changed);
         }
-        let disposed = self.dispose(&session, &aside, path.file_name());
+        let disposed = self.dispose(&session, &aside, &full, path.file_name());
         match disposed.and_then(|reply| failure::done(OPERATION, &subject, &reply)) {
             Ok(()) => Ok(Cleared::Done),
             // A connection that is lost leaves it aside: the next attempt goes on from there.

@@ -12,7 +12,7 @@ use russh::{Channel, ChannelMsg, MethodKind, Preferred, cipher};
 
 use crate::host_key::KnownHost;
 use crate::session::{Session, runtime};
-use crate::settings::{PrivateKeyFile, SftpSettings};
+use crate::settings::{PrivateKeyFile, Secret, SftpSettings};
 
 const OPERATION: &str = "connect";
 
@@ -84,6 +84,7 @@ pub(crate) fn connect(settings: &SftpSettings) -> Result<Session> {
 
 fn trouble(settings: &SftpSettings, message: impl std::fmt::Display) -> PortError {
     PortError::new(ErrorKind::Transient, OPERATION, settings.address(), message)
+        .with_hint("it is tried again by itself; if it lasts, look at the server and the way to it")
 }
 
 fn too_late(settings: &SftpSettings) -> PortError {
@@ -93,7 +94,7 @@ fn too_late(settings: &SftpSettings) -> PortError {
 }
 
 fn private_key(file: &PrivateKeyFile) -> Result<PrivateKey> {
-    let passphrase = file.passphrase.as_ref().map(|secret| secret.reveal());
+    let passphrase = file.passphrase.as_ref().map(Secret::reveal);
     load_secret_key(&file.path, passphrase).map_err(|error| {
         let hint = match (&error, passphrase) {
             (russh::keys::Error::KeyIsEncrypted, _) => "it is encrypted: state passphrase_file or passphrase_env",

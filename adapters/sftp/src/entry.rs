@@ -22,7 +22,7 @@ use crate::tree::{Tree, need_stat};
 const MOST_KEPT_HANDLES: usize = 64;
 
 /// Attempts to go on after the connection was lost, without a single byte between them.
-pub(crate) const MOST_ATTEMPTS: u32 = 7;
+pub(crate) const MOST_ATTEMPTS: u32 = 6;
 
 /// Before the first attempt, doubled for each further one.
 pub(crate) const FIRST_PAUSE: Duration = Duration::from_millis(100);
@@ -39,7 +39,7 @@ pub(crate) struct SftpEntry {
     seen: RefCell<Option<EntryStat>>,
     offset: u64,
     ahead: Option<ReadAhead>,
-    turn: Option<Turn>,
+    turn: RefCell<Option<Turn>>,
     attempts: u32,
 }
 
@@ -84,7 +84,7 @@ impl SftpEntry {
             seen: RefCell::default(),
             offset: 0,
             ahead: None,
-            turn: None,
+            turn: RefCell::default(),
             attempts: 0,
         })
     }
@@ -142,9 +142,7 @@ impl SftpEntry {
 
     /// Waits for the next piece from the server; `false` at the end of the file.
     fn receive(&mut self) -> Result<bool> {
-        if self.turn.is_none() {
-            self.turn = Some(self.server.turn());
-        }
+        self.turn.borrow_mut().get_or_insert_with(|| self.server.turn());
         let (session, handle) = self.handle()?;
         let known = self.seen.borrow().map(|seen| seen.size);
         let size = match known {
@@ -169,7 +167,7 @@ impl SftpEntry {
 
     fn let_go(&mut self) {
         self.ahead = None;
-        self.turn = None;
+        *self.turn.borrow_mut() = None;
     }
 
     /// Connects again and goes on where it was, if it is the same file still.
@@ -232,6 +230,8 @@ impl Read for SftpEntry {
 
 impl OpenEntry for SftpEntry {
     fn stat(&self) -> Result<EntryStat> {
+        // Whoever asks has read what it wants for now, and may keep the file open for long.
+        *self.turn.borrow_mut() = None;
         let stat = match self.ask_stat() {
             // A connection that was lost since it was last used.
             Err(error) if error.kind == ErrorKind::Transient => self.ask_stat()?,

@@ -89,7 +89,7 @@ impl SftpOutbox {
         self.outbox.require_root(session, operation)?;
         let filesystem = self.file_system(session, &self.outbox, operation)?.map_or(0, |found| found.id);
         let digest = Sha256::digest(self.outbox.address());
-        let outbox = digest.iter().take(8).fold(0, |number, byte| number << 8 | u64::from(*byte));
+        let outbox = digest.iter().take(8).fold(0, |number, byte| (number << 8) | u64::from(*byte));
         Ok(OutboxIdentity { filesystem, outbox })
     }
 

@@ -333,8 +333,11 @@ impl Packet {
     }
 }
 
+/// What a server offers beside the draft: a name, and data such as a version.
+pub(crate) type Extension = (Vec<u8>, Vec<u8>);
+
 /// The answer to [`init`]: the version, and the extensions with their data. `None` where it is no such packet.
-pub(crate) fn decode_version(packet: &[u8]) -> Option<(u32, Vec<(Vec<u8>, Vec<u8>)>)> {
+pub(crate) fn decode_version(packet: &[u8]) -> Option<(u32, Vec<Extension>)> {
     let mut fields = Fields(packet);
     if fields.byte()? != REPLY_VERSION {
         return None;

@@ -42,12 +42,6 @@ impl SftpServer {
         Arc::new(Self { address: settings.address(), settings, connection: Mutex::default(), turns })
     }
 
-    /// The settings that it was made with.
-    #[must_use]
-    pub fn settings(&self) -> &SftpSettings {
-        &self.settings
-    }
-
     pub(crate) fn address(&self) -> &str {
         &self.address
     }

@@ -15,10 +15,13 @@ use russh::{ChannelMsg, ChannelReadHalf, ChannelWriteHalf, client};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 
-use crate::protocol::{self, MOST_PACKET_BYTES, Reply, Request};
+use crate::protocol::{self, Extension, MOST_PACKET_BYTES, Reply, Request};
 
 /// Threads that drive all connections of the process: they decrypt, and never wait for a disk.
 const DRIVING_THREADS: usize = 2;
+
+/// More than this in one request makes nothing faster.
+const MOST_BLOCK_BYTES: u64 = 128 << 10;
 
 /// The tasks of all connections. It is never shut down: who uses it may itself be a task somewhere.
 pub(crate) fn runtime() -> Result<&'static Runtime> {
@@ -40,7 +43,7 @@ pub(crate) struct Extensions {
 
 impl Extensions {
     /// From the extensions of its version packet.
-    pub(crate) fn of(stated: &[(Vec<u8>, Vec<u8>)]) -> Self {
+    pub(crate) fn of(stated: &[Extension]) -> Self {
         let has = |name: &str| stated.iter().any(|(stated, _)| stated == name.as_bytes());
         Self {
             hardlink: has("hardlink@openssh.com"),
@@ -130,7 +133,7 @@ impl Session {
     pub(crate) fn begin<H: client::Handler + 'static>(
         address: &str,
         handle: client::Handle<H>,
-        channel: russh::Channel<client::Msg>,
+        subsystem: russh::Channel<client::Msg>,
         socket: TcpStream,
         stall_timeout: Duration,
     ) -> Result<Self> {
@@ -143,8 +146,8 @@ impl Session {
             socket,
         });
         let (outgoing, to_send) = tokio::sync::mpsc::unbounded_channel();
-        let (version, versions) = channel_of_one();
-        let (reading, writing) = channel.split();
+        let (version, versions) = channel();
+        let (reading, writing) = subsystem.split();
         let runtime = runtime()?;
         runtime.spawn(send(Arc::clone(&shared), writing, to_send));
         runtime.spawn(receive(Arc::clone(&shared), reading, version, handle));
@@ -257,19 +260,10 @@ impl Session {
     }
 }
 
-/// More than this in one request makes nothing faster.
-const MOST_BLOCK_BYTES: u64 = 128 << 10;
-
 impl Drop for Session {
     fn drop(&mut self) {
         self.shared.end("it is not needed any more");
     }
-}
-
-type One = (Sender<Vec<u8>>, Receiver<Vec<u8>>);
-
-fn channel_of_one() -> One {
-    channel()
 }
 
 async fn send(shared: Arc<Shared>, writing: ChannelWriteHalf<client::Msg>, mut to_send: UnboundedReceiver<Vec<u8>>) {
@@ -315,7 +309,7 @@ fn hand_over(
 ) -> std::result::Result<(), String> {
     let mut at = 0;
     while let Some(head) = received.get(at..at + 4) {
-        let length = head.iter().fold(0, |length, byte| length << 8 | usize::from(*byte));
+        let length = head.iter().fold(0, |length, byte| (length << 8) | usize::from(*byte));
         if length > MOST_PACKET_BYTES {
             return Err(format!("the server sent a packet of {length} bytes, which is none of SFTP"));
         }

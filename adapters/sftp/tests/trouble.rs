@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime};
 
 use dropbridge_conformance::openssh::{OpenSsh, OpenSshOptions};
 use dropbridge_port::{
-    Attributes, Cleared, Clearing, EntryPath, ErrorKind, ListRequest, Outbox, PortError, Publication, Share,
+    Attributes, Cleared, Clearing, Disposal, EntryPath, ErrorKind, ListRequest, Outbox, PortError, Publication, Share,
     StagedName, Standing,
 };
 use dropbridge_sftp::{HostKeyTrust, PrivateKeyFile, Secret, SftpClearing, SftpServer, SftpSettings, SftpShare};
@@ -248,8 +248,8 @@ fn files_are_taken_out_of_an_inbox_if_they_are_as_they_were() {
     };
     put("relayed");
     let stat = share.stat(&entry("a")).unwrap().unwrap();
-    let moving = SftpClearing::new(connection.clone(), root, "in", Some("done"));
-    let deleting = SftpClearing::new(connection, root, "in", None);
+    let moving = SftpClearing::new(connection.clone(), root, "in", &Disposal::Move("done".to_owned()));
+    let deleting = SftpClearing::new(connection.clone(), root, "in", &Disposal::Delete);
     put("the next one");
     assert_eq!(deleting.clear(&entry("a"), stat).unwrap(), Cleared::Changed);
     assert_eq!(names("in"), ["a"]);
@@ -266,4 +266,8 @@ fn files_are_taken_out_of_an_inbox_if_they_are_as_they_were() {
     put("after that");
     assert_eq!(deleting.clear(&entry("a"), stat).unwrap(), Cleared::Done);
     assert_eq!(names("in"), ["a"]);
+    let stat = share.stat(&entry("a")).unwrap().unwrap();
+    let renaming = SftpClearing::new(connection, root, "in", &Disposal::Rename(".old".to_owned()));
+    assert_eq!(renaming.clear(&entry("a"), stat).unwrap(), Cleared::Done);
+    assert_eq!(names("in"), ["a.old"]);
 }

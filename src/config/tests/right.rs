@@ -11,7 +11,7 @@ use crate::capture::readiness::ChecksumAlgorithm;
 use crate::capture::{Compression, StoreOptions};
 use crate::config::problems::Gathered;
 use crate::config::section::Source;
-use crate::config::settings::{FrameValue, LogSettings, RenderingKind};
+use crate::config::settings::{FrameValue, LogSettings, RenderingKind, ShareSettings};
 use crate::config::{layout, layout_file, layout_from_text, load};
 use crate::domain::BusinessDate;
 use crate::domain::name_pattern::NameTemplate;
@@ -42,7 +42,8 @@ fn the_example_of_the_reference_loads() {
     assert_eq!(settings.takeover_after, Duration::from_secs(30));
     assert!(matches!(&settings.log, LogSettings::Embedded { path } if *path == settings.state.join("events.sqlite")));
     assert_eq!(root_of(&settings.shares["estate"]), example.beside("var/estate"));
-    assert!(settings.shares["estate"].notify && !settings.shares["estate"].require_mount);
+    let ShareSettings::Directory(estate) = &settings.shares["estate"] else { panic!("no directory") };
+    assert!(estate.notify && !estate.require_mount);
     assert_eq!(settings.events["BidProcessed"].topic, "dropbridge.BidProcessed");
     assert_eq!(settings.events["BidProcessed"].partitions, 4);
 

@@ -74,6 +74,11 @@ impl KnownEntries {
         Ok(unknown)
     }
 
+    /// Whether an entry was dealt with, as it is listed.
+    pub(super) fn knows(&self, entry: &Entry) -> bool {
+        self.stats.get(&self.hash(entry.path.as_bytes())) == Some(&entry.stat)
+    }
+
     /// What the ledger may answer otherwise since the last pass is asked again. What it says of a name while this pass
     /// goes on is a change that the next one sees.
     fn forget_changed(&mut self, context: &Context, feed: &str) {

@@ -104,6 +104,17 @@ impl LedgerIndex {
         self.find_facts(what, &|facts| facts.is_of(feed, path).then(|| facts.arrival()))
     }
 
+    /// The newest arrival of a path, where the events of its file are all committed.
+    ///
+    /// # Errors
+    /// As for [`LedgerIndex::drops`].
+    pub fn published_arrival(&self, feed: &str, path: &str) -> Result<Option<EntryFacts>> {
+        let Some(keyring) = &self.keyring else { return Ok(None) };
+        let what = Find::Path(keyring.path(feed, path));
+        let is_published = self.find_facts(what, &|facts| facts.is_of(feed, path).then(|| facts.is_published()))?;
+        if is_published == Some(true) { self.arrival(feed, path) } else { Ok(None) }
+    }
+
     /// Generation and number of the newest drop of a feed with a sequence.
     #[must_use]
     pub fn newest_sequence(&self, feed: &str) -> Option<(u64, u64)> {
