@@ -74,6 +74,11 @@ fn sftp(section: &Section<'_>, address: RemoteAddress) -> Option<SftpSettings> {
     }
     let file = |given: &Given<'_>| given.text().map(|path| given.source().beside(&path));
     let time = |key: &str, usual_ms: u64| Duration::from_millis(section.number(key, 100..=DAY_MS).unwrap_or(usual_ms));
+    // Every key is asked for before one that is wrong ends it: the others would be called unknown.
+    let host_keys = section.find("host_key").map(|given| host_keys(&given)).unwrap_or_default();
+    let known_hosts = section.find("known_hosts_file").map(|given| file(&given));
+    let (connect_timeout, stall_timeout) = (time("connect_timeout_ms", 10_000), time("stall_timeout_ms", 30_000));
+    let parallel_transfers = section.number("parallel_transfers", 1..=64).and_then(narrow).unwrap_or(4);
     Some(SftpSettings {
         address,
         password: password?,
@@ -81,14 +86,11 @@ fn sftp(section: &Section<'_>, address: RemoteAddress) -> Option<SftpSettings> {
             Some(given) => Some((file(&given)?, passphrase?)),
             None => None,
         },
-        host_keys: section.find("host_key").map(|given| host_keys(&given)).unwrap_or_default(),
-        known_hosts: match section.find("known_hosts_file") {
-            Some(given) => Some(file(&given)?),
-            None => None,
-        },
-        connect_timeout: time("connect_timeout_ms", 10_000),
-        stall_timeout: time("stall_timeout_ms", 30_000),
-        parallel_transfers: section.number("parallel_transfers", 1..=64).and_then(narrow).unwrap_or(4),
+        host_keys,
+        known_hosts: known_hosts.map_or(Some(None), |path| path.map(Some))?,
+        connect_timeout,
+        stall_timeout,
+        parallel_transfers,
     })
 }
 
