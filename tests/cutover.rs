@@ -57,7 +57,7 @@ fn a_department_is_moved_to_shadow_and_back_and_no_further() {
         assert_eq!(stages(&site), [("sales".to_owned(), "shadow".to_owned())]);
 
         assert_eq!(blocks(&site, &[]), ["tap", "no_forwarding", "parity_days", "not_approved"]);
-        let live = ["cutover", "advance", "sales", "--approved-by", "m.keller", "--force", "--reason", "now"];
+        let live = ["cutover", "advance", "sales", "--approved-by", "owner-of-parks", "--force", "--reason", "now"];
         let refused = site.exits(&live, 1);
         assert!(refused.contains("interpose") && refused.contains("does not forward"), "{refused}");
         assert_eq!(stages(&site), [("sales".to_owned(), "shadow".to_owned())], "a refusal changes nothing");
@@ -103,7 +103,7 @@ fn gates_are_what_the_department_states_and_what_is_forced_is_marked() {
     let site = Site::new(LogKind::Embedded, &FeedOptions::default());
     let file = site.path("config/departments/sales.toml");
     let text = fs::read_to_string(&file).unwrap();
-    fs::write(&file, text + "\n[cutover]\nparity_days = 3\napprovers = [\"m.keller\"]\n").unwrap();
+    fs::write(&file, text + "\n[cutover]\nparity_days = 3\napprovers = [\"owner-of-parks\"]\n").unwrap();
     site.drop_file(&order_name(1), &orders(1, 3).1);
     site.run_until_idle(0);
     site.drop_file(&order_name(2), b"broken\n");
@@ -117,7 +117,7 @@ fn gates_are_what_the_department_states_and_what_is_forced_is_marked() {
     assert_eq!(history["transitions"][0]["forced"], forced, "{history}");
     assert!(site.ok(&["cutover", "history"]).contains("FORCED:"));
     let said = site.exits(&["cutover", "plan", "sales", "--approved-by", "somebody"], 1);
-    assert!(said.contains("`somebody` may not approve it; who may: m.keller"), "{said}");
+    assert!(said.contains("`somebody` may not approve it; who may: owner-of-parks"), "{said}");
     assert!(said.contains("0 of 3"), "{said}");
     let output = site.output(&["cutover", "plan", "sale"]);
     assert_eq!(output.status.code(), Some(2));

@@ -30,6 +30,8 @@ use crate::wiring::Bridge;
 #[command(
     group = clap::ArgGroup::new("which").required(true).args(["key", "date", "all"]),
     group = clap::ArgGroup::new("whose").required(true).args(["feed", "rendering"]),
+    override_usage = "dropbridge render [OPTIONS] --to <DIRECTORY> <--feed <FEED>|--rendering <RENDERING>>\n                         \
+        <--key <KEY>|--date <DATE>|--all>",
     after_help = "Examples:\n  dropbridge render --feed parks.bids --key 2026-01-31 --to /tmp/rendered\n  \
         dropbridge render --feed parks.bids --date 2026-01-31 --to /tmp/rendered --json\n  \
         dropbridge render --rendering finance.completions --date 2026-01-31 --to /tmp/rendered\n\n\

@@ -31,7 +31,7 @@ fn good() -> Evidence {
 fn gates() -> Gates {
     Gates {
         most_candidate_lag: Some(Duration::from_secs(1)),
-        approvers: vec!["m.keller".to_owned()],
+        approvers: vec!["owner-of-parks".to_owned()],
         ..Gates::default()
     }
 }
@@ -41,7 +41,7 @@ fn command(direction: Direction) -> Command {
         direction,
         effective: None,
         by: "op@host".to_owned(),
-        approved_by: Some("m.keller".to_owned()),
+        approved_by: Some("owner-of-parks".to_owned()),
         reason: None,
         force: false,
     }
@@ -88,7 +88,7 @@ fn a_department_goes_all_the_way_and_back() {
 #[test]
 fn what_stands_against_it_and_whether_it_can_be_overruled() {
     let feeds = || vec!["parks.bids".to_owned()];
-    let approvers = || vec!["m.keller".to_owned()];
+    let approvers = || vec!["owner-of-parks".to_owned()];
     let advance = || command(Direction::Advance);
     let cases: Vec<(Stage, Evidence, Command, Block, bool)> = vec![
         (
