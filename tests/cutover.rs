@@ -7,6 +7,7 @@ use std::fs;
 
 use rustix::process::Signal;
 use serde_json::{Value, json};
+use support::feeds::unnamed;
 use support::{FeedOptions, LogKind, Site, logs, order_name, orders, wait_for};
 
 fn objects(text: &str) -> Vec<Value> {
@@ -17,6 +18,11 @@ fn stages(site: &Site) -> Vec<(String, String)> {
     let text = |value: &Value| value.as_str().unwrap().to_owned();
     let status = objects(&site.ok(&["--json", "cutover", "status"]));
     status.iter().map(|row| (text(&row["department"]), text(&row["stage"]))).collect()
+}
+
+/// Text whose lines were broken at blanks.
+fn unbroken(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// What stands against a plan, by its words.
@@ -35,16 +41,16 @@ fn a_department_is_moved_to_shadow_and_back_and_no_further() {
         let site = Site::new(log, &FeedOptions::default());
         assert_eq!(stages(&site), [("sales".to_owned(), "observe".to_owned())]);
         assert_eq!(blocks(&site, &[]), ["no_date", "unproven"], "nothing was published yet");
-        let refused = site.exits(&["cutover", "advance", "sales", "--from", "2026-02-02"], 1);
+        let refused = unbroken(&site.exits(&["cutover", "advance", "sales", "--from", "2026-02-02"], 1));
         assert!(refused.contains("BLOCKED") && refused.contains("see `prove`"), "{refused}");
         let forced = ["cutover", "advance", "sales", "--from", "2026-02-02", "--force", "--reason", "no time"];
-        assert!(site.exits(&forced, 1).contains("see `prove`"), "that cannot be overruled");
+        assert!(unbroken(&site.exits(&forced, 1)).contains("see `prove`"), "that cannot be overruled");
 
         site.drop_file(&order_name(1), &orders(1, 3).1);
         site.run_until_idle(0);
         let date = objects(&site.ok(&["--json", "ledger", "list"]))[0]["business_date"].as_str().unwrap().to_owned();
         assert_eq!(blocks(&site, &[]), [""; 0]);
-        let taken = site.exits(&["cutover", "advance", "sales", "--from", &date], 1);
+        let taken = unbroken(&site.exits(&["cutover", "advance", "sales", "--from", &date], 1));
         assert!(taken.contains("is not free"), "{taken}");
         let moved = site.ok(&["--json", "cutover", "advance", "sales", "--reason", "the new service is up"]);
         let moved = &objects(&moved)[0];
@@ -59,6 +65,8 @@ fn a_department_is_moved_to_shadow_and_back_and_no_further() {
         assert_eq!(blocks(&site, &[]), ["tap", "no_forwarding", "parity_days", "not_approved"]);
         let live = ["cutover", "advance", "sales", "--approved-by", "owner-of-parks", "--force", "--reason", "now"];
         let refused = site.exits(&live, 1);
+        assert!(refused.lines().all(|line| line.chars().count() <= 100), "{refused}");
+        let refused = unbroken(&refused);
         assert!(refused.contains("interpose") && refused.contains("does not forward"), "{refused}");
         assert_eq!(stages(&site), [("sales".to_owned(), "shadow".to_owned())], "a refusal changes nothing");
 
@@ -74,6 +82,22 @@ fn a_department_is_moved_to_shadow_and_back_and_no_further() {
         let record = records.iter().rfind(|record| record.get("transitions").is_some()).unwrap();
         assert_eq!((&record["format"], &record["department"]), (&json!(1), &json!("sales")));
         assert_eq!(record["transitions"], history["transitions"]);
+    }
+}
+
+#[test]
+fn the_newest_date_is_that_of_events_where_names_carry_none() {
+    for log in logs() {
+        let site = Site::new(log, &unnamed("*.dat", "new"));
+        site.drop_file("orders-1.dat", b"A-1|1.00|20260131\nA-2|1.00|20260203\nA-3|1.00|20260102\n");
+        site.drop_file("orders-2.dat", b"B-1|1.00|20260130\n");
+        site.run_until_idle(0);
+        let output = site.output(&["--json", "cutover", "plan", "sales"]);
+        let plan: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(plan["evidence"]["newest_date"], "2026-02-03", "{log:?}: {plan}");
+        let taken = unbroken(&site.exits(&["cutover", "advance", "sales", "--from", "2026-02-03"], 1));
+        assert!(taken.contains("is not free"), "{log:?}: {taken}");
+        site.ok(&["cutover", "advance", "sales", "--from", "2026-02-04"]);
     }
 }
 
@@ -109,14 +133,14 @@ fn gates_are_what_the_department_states_and_what_is_forced_is_marked() {
     site.drop_file(&order_name(2), b"broken\n");
     site.run_until_idle(1);
     assert_eq!(blocks(&site, &[]), ["open_drops"]);
-    let without_reason = site.exits(&["cutover", "advance", "sales", "--force"], 1);
+    let without_reason = unbroken(&site.exits(&["cutover", "advance", "sales", "--force"], 1));
     assert!(without_reason.contains("needs a reason"), "{without_reason}");
     site.ok(&["cutover", "advance", "sales", "--force", "--reason", "that file is known"]);
     let history = &objects(&site.ok(&["--json", "cutover", "history"]))[0];
     let forced = json!([{ "block": "open_drops", "drops": 1, "most": 0 }]);
     assert_eq!(history["transitions"][0]["forced"], forced, "{history}");
     assert!(site.ok(&["cutover", "history"]).contains("FORCED:"));
-    let said = site.exits(&["cutover", "plan", "sales", "--approved-by", "somebody"], 1);
+    let said = unbroken(&site.exits(&["cutover", "plan", "sales", "--approved-by", "somebody"], 1));
     assert!(said.contains("`somebody` may not approve it; who may: owner-of-parks"), "{said}");
     assert!(said.contains("0 of 3"), "{said}");
     let output = site.output(&["cutover", "plan", "sale"]);

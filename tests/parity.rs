@@ -83,12 +83,52 @@ fn what_rules_expect_is_parity_and_counted() {
 }
 
 #[test]
+fn a_feed_that_takes_bad_records_has_the_good_ones_compared() {
+    let feed = format!("{}\nrejects = {{ max_records = 2 }}", FeedOptions::default().feed);
+    let site = Site::uninitialised(LogKind::Embedded, &FeedOptions { feed, ..FeedOptions::default() });
+    let (good, bad) = ("a|1.00\nc|3.00\n", "a|1.00\nb|x\nc|3.00\n");
+    for (what, legacy, candidate, code, verdict, findings) in [
+        ("a bad legacy record is in no event", bad, good, 0, "expected", json!({})),
+        ("a candidate is to have none", good, bad, 1, "different", json!({ "bad_record": 1 })),
+        ("what is good still counts", bad, "a|1.00\nc|4.00\n", 1, "different", json!({ "different": 1 })),
+        ("too many", "a|1.00\nb|x\nb|x\nb|x\nc|3.00\n", good, 1, "unreadable", json!({})),
+        ("the same bytes", bad, bad, 0, "identical", json!({})),
+    ] {
+        let (found, said) = report(&site, legacy, candidate);
+        let file = &said["files"][0];
+        assert_eq!((found, &file["verdict"]), (code, &json!(verdict)), "{what}: {said}");
+        assert_eq!(file["outcome"]["tally"]["findings"], findings, "{what}: {said}");
+        let is_bad = |side: &str| file["outcome"][side]["bad_records"] == 1;
+        let read = verdict != "unreadable";
+        assert_eq!(
+            (is_bad("legacy"), is_bad("candidate")),
+            (read && legacy == bad, read && candidate == bad),
+            "{what}: {said}"
+        );
+    }
+    let (_, said) = report(&site, bad, good);
+    let rule = &said["files"][0]["outcome"]["expected"][0];
+    assert_eq!(
+        (&rule["rule"], &rule["subject"], &rule["count"]),
+        (&json!("rejects"), &json!("order"), &json!(1)),
+        "{said}"
+    );
+    assert_eq!(rule["example"]["legacy"], json!({ "byte": 9, "line": 2, "record": 2 }), "{said}");
+    let (_, text) = compared(&site, bad, good, &[]);
+    assert!(text.contains("1 bad one passed over") && text.contains("line 2"), "{text}");
+}
+
+#[test]
 fn the_table_shows_kind_key_place_and_both_values_within_a_hundred_columns() {
     let site = site("");
     let key = "ORDER-WITH-A-RATHER-LONG-NUMBER-0001";
     let (code, text) = compared(&site, &format!("{key}|1.00\n{key}2|1.00\n"), &format!("{key}|7.00\n"), &[]);
     assert_eq!(code, 1);
     assert!(text.lines().all(|line| line.chars().count() <= 100), "{text}");
+    assert!(
+        text.starts_with("orders 2026-01-31/0042: different: not the same, beyond what the rules expect\n"),
+        "{text}"
+    );
     for word in ["orders 2026-01-31/0042: different", "different value", "`7.00`", "@37", "missing"] {
         assert!(text.contains(word), "{word}: {text}");
     }

@@ -98,7 +98,8 @@ fn a_million_records_are_compared_in_bounded_memory() {
     let layout = layout_from_text("rows.toml", LAYOUT).unwrap();
     let keys = [("row".to_owned(), vec!["number".to_owned()])].into();
     let rules = Rules::compile(&RulesSpec { keys, any_order: true, ..RulesSpec::default() }, &layout).unwrap();
-    let comparison = Comparison { layout: &layout, rules: &rules, scratch: &OnDisk, memory_bytes: MEMORY_BYTES };
+    let comparison =
+        Comparison { layout: &layout, rules: &rules, rejects: None, scratch: &OnDisk, memory_bytes: MEMORY_BYTES };
     let mut found = [0_u64; 3];
     let before = peak_kib();
     let outcome = comparison

@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::{Answer, Output, check_known};
 use crate::cutover::{Authority, Block, Command, CutoverJournal, Direction, Evidence, Gates, Plan, Stage, Transition};
 use crate::domain::{BusinessDate, Moment};
-use crate::inbound::cutover::{evidence, newest_date};
+use crate::inbound::cutover::{Compared, evidence, newest_date};
 use crate::ledger::control::RequestAction;
 use crate::ledger::replay::{ControlState, read_control};
 use crate::wiring::Bridge;
@@ -209,7 +209,13 @@ impl<'a> Prospect<'a> {
         let genesis = genesis.ok_or_else(|| anyhow!("the bridge is not initialised: run `dropbridge init`"))?;
         let ledger = bridge.context.look_into_ledger(0, genesis)?;
         let plans = bridge.feeds.iter().map(|plan| &**plan);
-        let evidence = evidence(department, plans, &ledger, newest_date(department, &ledger)?)?;
+        let newest = newest_date(department, &ledger, &*bridge.context.log)?;
+        let compared = Compared {
+            days: control.compared_days.get(department),
+            renderings: &bridge.settings.renderings,
+            now: bridge.context.clock.now(),
+        };
+        let evidence = evidence(department, plans, &ledger, newest, &compared)?;
         let gates = bridge.settings.gates.get(department).cloned().unwrap_or_default();
         let unmoved = CutoverJournal::new(department);
         let journal = control.cutovers.get(department).unwrap_or(&unmoved);
@@ -233,12 +239,13 @@ impl<'a> Prospect<'a> {
             ("open drops", evidence.open_drops.to_string()),
             ("days of parity", format!("{} of {}", evidence.parity_days, gates.parity_days)),
             ("candidate behind", known(lag)),
+            ("legacy files", if evidence.legacy_runs { "still come" } else { "do not come" }.to_owned()),
             ("newest date", known(evidence.newest_date.map(|date| date.to_string()))),
         ] {
             output.line(format!("  {what:<17} {value}"))?;
         }
         for block in &plan.blocks {
-            output.line(format!("  BLOCKED: {block}{}", hint(block)))?;
+            output.paragraph("  BLOCKED: ", format!("{block}{}", hint(block)))?;
         }
         if plan.blocks.is_empty() {
             output.line("  nothing stands against it")?;

@@ -48,6 +48,21 @@ impl Output {
         Ok(())
     }
 
+    /// Prints text within 100 columns, broken at blanks; what is broken goes on below where it began behind `lead`. Nothing
+    /// where JSON is wanted.
+    ///
+    /// # Errors
+    /// When standard output is closed.
+    pub fn paragraph(self, lead: &str, text: impl fmt::Display) -> anyhow::Result<()> {
+        let indent = lead.chars().count();
+        let lines = broken(&text.to_string(), usize::from(TABLE_COLUMNS).saturating_sub(indent));
+        for (number, line) in lines.iter().enumerate() {
+            let before = if number == 0 { lead.to_owned() } else { " ".repeat(indent) };
+            self.line(format!("{before}{line}"))?;
+        }
+        Ok(())
+    }
+
     /// Prints a JSON object; nothing where text is wanted.
     ///
     /// # Errors
@@ -105,6 +120,23 @@ impl Output {
     pub fn shows_progress(self) -> bool {
         !self.json && std::io::stderr().is_terminal()
     }
+}
+
+/// Text as lines of so many characters at most, broken at blanks; a longer word has a line of its own.
+fn broken(text: &str, width: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in text.split_whitespace() {
+        let last =
+            lines.last_mut().filter(|line| line.is_empty() || line.chars().count() + 1 + word.chars().count() <= width);
+        match last {
+            Some(line) => {
+                line.push_str(if line.is_empty() { "" } else { " " });
+                line.push_str(word);
+            }
+            None => lines.push(word.to_owned()),
+        }
+    }
+    lines
 }
 
 /// What stands around the content of each column: less where that keeps each row on one line.
@@ -165,6 +197,14 @@ mod tests {
         let blanks = vec!["x".repeat(24), "x".repeat(50), "some words ".repeat(9)];
         assert_eq!(column_widths(&header, &[blanks], 2), [24, 50, 20]);
         assert_eq!(column_widths(&header, &[], 2), [4, 3, 6]);
+    }
+
+    #[test]
+    fn text_is_broken_at_blanks() {
+        assert_eq!(broken("aa bb cc", 5), ["aa bb", "cc"]);
+        assert_eq!(broken("aa bb cc", 8), ["aa bb cc"]);
+        assert_eq!(broken("a-long-word b", 5), ["a-long-word", "b"]);
+        assert_eq!(broken("", 5), [""]);
     }
 
     #[test]

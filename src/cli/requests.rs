@@ -25,7 +25,7 @@ pub(super) fn transactional_id_prefix(bridge: &str) -> String {
 /// Of the log; when the bridge that runs does not answer.
 pub(super) async fn ask(bridge: &Arc<Bridge>, action: RequestAction) -> anyhow::Result<()> {
     let request = new_request(bridge, action);
-    leave(bridge, None, Some(&request))?;
+    leave(bridge, &[], Some(&request))?;
     if !wait(bridge, &request.id).await? {
         let options = RunOptions { requests_only: true, ..RunOptions::default() };
         runner::run(Arc::clone(bridge), options).await?;
@@ -44,7 +44,7 @@ pub(super) async fn tell(
     action: Option<RequestAction>,
 ) -> anyhow::Result<bool> {
     let request = action.map(|action| new_request(bridge, action));
-    leave(bridge, Some(record), request.as_ref())?;
+    leave(bridge, &[record], request.as_ref())?;
     match request {
         Some(request) => wait(bridge, &request.id).await,
         None => Ok(false),
@@ -70,13 +70,32 @@ fn new_request(bridge: &Bridge, action: RequestAction) -> Request {
     Request { format: FORMAT, id: random_id(), requested_at: bridge.context.clock.now(), action }
 }
 
-fn leave(bridge: &Bridge, beside: Option<OutgoingRecord<'_>>, request: Option<&Request>) -> anyhow::Result<()> {
+/// Writes records of the control topic, all or none: by their keys, with their values. Whoever holds the slot reads them
+/// before any request that comes behind them.
+///
+/// # Errors
+/// Of the log.
+pub(super) fn state(bridge: &Bridge, records: &[(String, Vec<u8>)]) -> anyhow::Result<()> {
+    let record = |key, value| OutgoingRecord {
+        topic: &bridge.context.topics.control,
+        partition: Some(REQUEST_PARTITION),
+        key: Some(key),
+        value: Some(value),
+        headers: &[JSON_HEADER],
+        tag: 0,
+    };
+    let records: Vec<OutgoingRecord<'_>> =
+        records.iter().map(|(key, value)| record(key.as_bytes(), value.as_slice())).collect();
+    leave(bridge, &records, None)
+}
+
+fn leave(bridge: &Bridge, beside: &[OutgoingRecord<'_>], request: Option<&Request>) -> anyhow::Result<()> {
     let context = &bridge.context;
     let id = format!("{}-{}", transactional_id_prefix(&bridge.settings.name), random_id());
     let mut writer = context.log.writer(&id)?;
     writer.begin()?;
-    if let Some(record) = beside {
-        writer.send(record)?;
+    for record in beside {
+        writer.send(*record)?;
     }
     if let Some(request) = request {
         send(&mut *writer, &context.topics.control, request)?;

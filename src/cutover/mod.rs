@@ -6,6 +6,7 @@
 //! Authority is a function of department and business date, never of the moment: a transition takes effect from a date of
 //! which nothing was published yet, so that what was said of a date stays true.
 
+mod comparison;
 mod decide;
 mod evidence;
 mod journal;
@@ -13,6 +14,7 @@ mod stage;
 #[cfg(test)]
 mod tests;
 
+pub use comparison::{ComparedDay, ComparedDays, ComparedFile, DueOn, newest_candidate, newest_due, parity_days};
 pub use decide::{Block, Command, Direction, Plan, decide, plan};
 pub use evidence::{Evidence, Gates};
 pub use journal::{CutoverJournal, Transition};

@@ -38,6 +38,12 @@ impl BusinessDate {
         Self(self.0.saturating_add(Span::new().days(days.clamp(-7_000_000, 7_000_000))))
     }
 
+    /// How many days later another date is; negative where it is earlier.
+    #[must_use]
+    pub fn days_until(self, other: Self) -> i64 {
+        other.0.duration_since(self.0).as_hours() / 24
+    }
+
     /// Its day of the week.
     #[must_use]
     pub fn weekday(self) -> Weekday {

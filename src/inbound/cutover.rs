@@ -1,6 +1,9 @@
 //! Cutovers: the evidence that a decision rests on, and its journal. What is decided, and why not, is decided in
 //! [`crate::cutover`].
 
+mod days;
+mod newest;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -14,6 +17,10 @@ use crate::layout::Verdict;
 use crate::ledger::control::Request;
 use crate::ledger::topics::REQUEST_PARTITION;
 use crate::ledger::{DropFilter, DropState, LedgerIndex};
+
+pub use days::Compared;
+use days::FeedEvidence;
+pub use newest::newest_date;
 
 /// So many of a feed's newest published files have to be proven.
 const PROVEN_FILES: usize = 100;
@@ -30,6 +37,8 @@ pub struct Asked<'a> {
     pub command: &'a Command,
     /// The newest business date of its published files, as the command found it.
     pub newest_date: Option<BusinessDate>,
+    /// What was compared.
+    pub compared: Compared<'a>,
 }
 
 /// What is known of a department. `newest_date`: what [`newest_date`] found.
@@ -41,8 +50,10 @@ pub fn evidence<'p>(
     plans: impl Iterator<Item = &'p FeedPlan>,
     ledger: &LedgerIndex,
     newest_date: Option<BusinessDate>,
+    compared: &Compared<'_>,
 ) -> Result<Evidence> {
     let mut evidence = Evidence { newest_date, forwards: FORWARDS, ..Evidence::default() };
+    let mut feeds: Vec<FeedEvidence<'_>> = Vec::new();
     for plan in plans.filter(|plan| plan.settings.department == department) {
         evidence.feeds.push(plan.id().to_owned());
         evidence.open_drops += ledger.census().of(plan.id()).open();
@@ -52,10 +63,12 @@ pub fn evidence<'p>(
         if !is_proven(plan.id(), ledger)? {
             evidence.unproven.push(plan.id().to_owned());
         }
+        feeds.push(FeedEvidence::new(plan, ledger, compared.renderings)?);
     }
     for list in [&mut evidence.feeds, &mut evidence.taps, &mut evidence.unproven] {
         list.sort();
     }
+    days::add(&mut evidence, &feeds, compared);
     Ok(evidence)
 }
 
@@ -70,22 +83,6 @@ fn is_proven(feed: &str, ledger: &LedgerIndex) -> Result<bool> {
         _ => false,
     };
     Ok(!newest.is_empty() && newest.iter().all(|entry| proven(&entry.state)))
-}
-
-/// The newest business date that the names of a department's published files carry. Goes through the whole ledger.
-///
-/// # Errors
-/// As for [`LedgerIndex::drops`].
-pub fn newest_date(department: &str, ledger: &LedgerIndex) -> Result<Option<BusinessDate>> {
-    let mut newest = None;
-    ledger.each(&mut |entry| {
-        let counts = matches!(entry.state, DropState::Published { .. } | DropState::Publishing { .. });
-        if counts && entry.department == department {
-            newest = newest.max(entry.business_date);
-        }
-        std::ops::ControlFlow::Continue(())
-    })?;
-    Ok(newest)
 }
 
 impl Publisher {
@@ -104,7 +101,7 @@ impl Publisher {
     ) -> Result<Option<CutoverJournal>> {
         let context = self.context();
         let plans = plans.values().map(|plan| &**plan);
-        let evidence = evidence(asked.department, plans, &context.ledger(), asked.newest_date)?;
+        let evidence = evidence(asked.department, plans, &context.ledger(), asked.newest_date, &asked.compared)?;
         let mut journal = journal.cloned().unwrap_or_else(|| CutoverJournal::new(asked.department));
         let transition = match decide(&journal, gates, &evidence, asked.command, context.clock.now()) {
             Ok(transition) => transition,

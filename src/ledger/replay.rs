@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use crate::arrivals::Journal;
-use crate::cutover::CutoverJournal;
+use crate::cutover::{ComparedDay, ComparedDays, CutoverJournal};
 
 use super::control::{Baseline, Claim, FORMAT, FeedSwitch, GENESIS_KEY, Genesis, Import, Request};
 use super::topics::{REQUEST_PARTITION, Topics};
@@ -36,6 +36,8 @@ pub struct ControlState {
     pub arrivals: BTreeMap<String, Journal>,
     /// Journals of departments that were moved to another stage.
     pub cutovers: BTreeMap<String, CutoverJournal>,
+    /// Business dates of departments whose files were compared.
+    pub compared_days: BTreeMap<String, ComparedDays>,
     /// Requests not yet done, by id.
     pub requests: BTreeMap<String, Request>,
 }
@@ -150,6 +152,10 @@ pub fn apply_control(state: &mut ControlState, topic: &str, record: &FetchedReco
             if journal.transitions.len() >= known {
                 state.cutovers.insert(department.to_owned(), journal);
             }
+        }
+        (Some(value), Some(("parity", _))) => {
+            let day: ComparedDay = decode(topic, record, value)?;
+            state.compared_days.entry(day.department.clone()).or_default().insert(day.date, day);
         }
         (Some(value), Some(("feed", feed))) => {
             state.switches.insert(feed.to_owned(), decode(topic, record, value)?);

@@ -12,6 +12,9 @@ pub const SLOTS: u32 = 1;
 /// The partition of the control topic in which commands leave requests; before it stands one for each slot's claims.
 pub const REQUEST_PARTITION: u32 = SLOTS;
 
+/// What the name of a candidate topic ends with, behind that of its event topic.
+const CANDIDATE: &str = ".candidate";
+
 /// An event type's topic.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct EventTopic {
@@ -75,6 +78,12 @@ impl Topics {
     /// Event types and their topics.
     pub fn events(&self) -> impl Iterator<Item = (&str, &str)> {
         self.events.iter().map(|(name, topic)| (name.as_str(), topic.name.as_str()))
+    }
+
+    /// The topic to which new services write what stands on `topic` once it is authoritative.
+    #[must_use]
+    pub fn candidate(topic: &str) -> String {
+        format!("{topic}{CANDIDATE}")
     }
 
     /// Every topic as the bridge wants it.

@@ -13,6 +13,8 @@ pub struct Arrival {
     pub candidate: Option<Moment>,
     /// When both were due; nothing where the feed states no time.
     pub due: Option<Moment>,
+    /// Until then more may become part of the candidate: what it lacks before says nothing. Nothing where it is whole.
+    pub open_until: Option<Moment>,
 }
 
 impl Arrival {
@@ -21,8 +23,10 @@ impl Arrival {
     /// A candidate that is late is none that its consumer would have found, unless the legacy file was late as well.
     #[must_use]
     pub fn verdict(self, compared: Option<Verdict>, now: Moment) -> Verdict {
-        let is_awaited = self.due.is_some_and(|due| now <= due);
+        let is_open = self.open_until.is_some_and(|until| now < until);
+        let is_awaited = is_open || self.due.is_some_and(|due| now <= due);
         match (compared, self.legacy, self.candidate) {
+            (Some(compared), ..) if is_open && !compared.is_parity() => Verdict::Pending,
             (Some(compared), Some(legacy), Some(candidate)) => {
                 let is_late = self.due.is_some_and(|due| candidate > due && legacy <= due);
                 if is_late && compared.is_parity() { Verdict::Late } else { compared }
@@ -38,7 +42,7 @@ impl Arrival {
 
 #[cfg(test)]
 mod tests {
-    use super::Verdict::{Different, Expected, Extra, Identical, Late, Missing, Pending};
+    use super::Verdict::{Different, Expected, Extra, Identical, Late, Missing, Pending, Undecided, Unreadable};
     use super::*;
 
     #[test]
@@ -60,11 +64,33 @@ mod tests {
             (None, None, Some(5), Some(6), 7, Extra),
             (None, None, Some(5), None, 7, Extra),
         ] {
-            let arrival = Arrival { legacy: legacy.map(at), candidate: candidate.map(at), due: due.map(at) };
+            let (legacy, candidate) = (legacy.map(at), candidate.map(at));
+            let arrival = Arrival { legacy, candidate, due: due.map(at), open_until: None };
             assert_eq!(arrival.verdict(compared, at(now)), verdict, "{arrival:?} {compared:?}");
         }
-        for verdict in [Late, Missing, Extra, Pending, Different] {
+        for verdict in [Late, Missing, Extra, Pending, Different, Undecided] {
             assert!(!verdict.is_parity(), "{verdict}");
+        }
+    }
+    #[test]
+    fn as_long_as_events_may_come_a_difference_says_nothing() {
+        let at = |hour: i64| Moment::from_unix_ns(hour * 3_600_000_000_000);
+        // Open until ten.
+        for (compared, legacy, candidate, due, now, verdict) in [
+            (Some(Different), Some(5), Some(5), None, 9, Pending),
+            (Some(Different), Some(5), Some(5), None, 10, Different),
+            (Some(Unreadable), Some(5), Some(5), None, 9, Pending),
+            (Some(Identical), Some(5), Some(5), None, 9, Identical),
+            (Some(Identical), Some(5), Some(7), Some(6), 9, Late),
+            (None, Some(5), None, None, 9, Pending),
+            (None, Some(5), None, Some(6), 9, Pending),
+            (None, Some(5), None, Some(6), 10, Missing),
+            (None, None, Some(5), None, 9, Pending),
+            (None, None, Some(5), None, 10, Extra),
+        ] {
+            let (legacy, candidate) = (legacy.map(at), candidate.map(at));
+            let arrival = Arrival { legacy, candidate, due: due.map(at), open_until: Some(at(10)) };
+            assert_eq!(arrival.verdict(compared, at(now)), verdict, "{arrival:?} {compared:?} at {now}");
         }
     }
 }

@@ -11,6 +11,8 @@ pub(super) struct Beside {
     /// As it is written where that is not as the layout would.
     column_names: Option<Vec<u8>>,
     without_column_names: bool,
+    /// What ends the line of column names, where the layout leaves that open.
+    names_terminator: Option<String>,
     lines: Vec<Line>,
     padding: Vec<PaddingRun>,
     /// Where the last record ends.
@@ -58,6 +60,8 @@ impl Beside {
         self.byte_order_mark = facts.frame.byte_order_mark;
         self.column_names = facts.frame.column_names.as_ref().map(|names| names.0.clone());
         self.without_column_names = facts.frame.without_column_names;
+        let of_names = facts.frame.terminators.first().filter(|run| run.from_record == 0);
+        self.names_terminator = of_names.map(|run| run.terminator.clone());
         self.padding.clone_from(&facts.frame.end_padding);
         self.overfull = facts.overfull;
         self.records = facts.records;
@@ -97,6 +101,10 @@ pub(super) fn compare(legacy: &Beside, candidate: &Beside, layout: &Layout, each
             Some(said(side.behind_preamble(layout), &value))
         };
         tell("column names", seen(legacy), seen(candidate));
+    } else if legacy.names_terminator != candidate.names_terminator {
+        let value = |side: &Beside| side.names_terminator.clone().unwrap_or_default();
+        let seen = |side: &Beside| Some(said(side.behind_preamble(layout), &value(side)));
+        tell("terminator of the column names", seen(legacy), seen(candidate));
     }
     compare_lines(legacy, candidate, layout, &mut tell);
     if legacy.padding != candidate.padding {

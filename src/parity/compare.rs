@@ -2,7 +2,8 @@
 
 use std::io::{self, Read};
 
-use crate::layout::{Layout, ParseError, Parser, Record, Reject};
+use crate::domain::policy::RejectLimit;
+use crate::layout::{FileFacts, Layout, ParseError, Parser, Record, Reject, RejectCode};
 
 use super::beside::{self, Beside};
 use super::finding::{Finding, Kind, Seen, Side};
@@ -38,6 +39,8 @@ pub struct Comparison<'c> {
     pub layout: &'c Layout,
     /// What may differ.
     pub rules: &'c Rules,
+    /// How many bad records a file may have whose good ones are compared; without it none.
+    pub rejects: Option<RejectLimit>,
     /// Where more records are sorted than memory holds.
     pub scratch: &'c dyn Scratch,
     /// So many bytes of records are held in memory: a third for each file, the rest for their order. On top come what
@@ -46,11 +49,84 @@ pub struct Comparison<'c> {
     pub memory_bytes: usize,
 }
 
+/// So many bad records are shown of each file.
+const SHOWN_BAD: usize = 5;
+
 /// One file, read and sorted.
 struct ReadFile {
     records: Sorted,
     beside: Beside,
     count: u64,
+    bad: BadRecords,
+}
+
+/// Records that were passed over.
+#[derive(Default)]
+struct BadRecords {
+    count: u64,
+    /// The first of them.
+    first: Vec<Reject>,
+}
+
+impl BadRecords {
+    fn add(&mut self, reject: Reject) {
+        self.count += 1;
+        if self.first.len() < SHOWN_BAD {
+            self.first.push(reject);
+        }
+    }
+
+    /// There are more than the feed allows: then it would not take the file.
+    fn too_many(&self, limit: Option<&RejectLimit>, records: Option<u64>) -> Option<Reject> {
+        let reason = limit?.exceeded(self.count, records)?;
+        let first = self.first.first()?;
+        Some(Reject { code: RejectCode::TooManyRejects, reason, ..first.clone() })
+    }
+}
+
+/// What a parser makes of a file: each good record is handed over, bad ones are passed over as far as the feed allows.
+fn read_records<R: Read>(
+    parser: &mut Parser<'_, R>,
+    limit: Option<RejectLimit>,
+    each: &mut dyn FnMut(&Record, &FileFacts) -> io::Result<()>,
+) -> Result<Result<BadRecords, Reject>, ReadError> {
+    let (mut record, mut bad) = (Record::new(), BadRecords::default());
+    loop {
+        match parser.read(&mut record) {
+            Ok(true) => each(&record, parser.facts()).map_err(ReadError::Each)?,
+            Ok(false) => {
+                let too_many = bad.too_many(limit.as_ref(), Some(parser.facts().records));
+                return Ok(too_many.map_or(Ok(bad), Err));
+            }
+            Err(ParseError::Reject(reject)) => {
+                if limit.is_none() || !parser.pass_over(&mut record) {
+                    return Ok(Err(reject));
+                }
+                bad.add(reject);
+                if let Some(reject) = bad.too_many(limit.as_ref(), None) {
+                    return Ok(Err(reject));
+                }
+            }
+            Err(ParseError::Io(error)) => return Err(ReadError::Read(error)),
+        }
+    }
+}
+
+/// Why records could not be read.
+enum ReadError {
+    /// Of the file.
+    Read(io::Error),
+    /// Of what was made of a record.
+    Each(io::Error),
+}
+
+impl ReadError {
+    fn of(self, side: Side) -> CompareError {
+        match self {
+            Self::Read(error) => CompareError::Read(side, error),
+            Self::Each(error) => CompareError::Scratch(error),
+        }
+    }
 }
 
 impl Comparison<'_> {
@@ -81,7 +157,10 @@ impl Comparison<'_> {
         let one = self.read(Side::Legacy, legacy, whole.legacy)?;
         let other = self.read(Side::Candidate, candidate, whole.candidate)?;
         let note = |compared: &mut Compared, read: &Result<ReadFile, Reject>| match read {
-            Ok(read) => compared.records = Some(read.count),
+            Ok(read) => {
+                compared.records = Some(read.count);
+                (compared.bad_records, compared.first_bad) = (read.bad.count, read.bad.first.clone());
+            }
             Err(reject) => compared.reject = Some(reject.clone()),
         };
         note(&mut outcome.legacy, &one);
@@ -95,57 +174,48 @@ impl Comparison<'_> {
 
     /// Of two files of the same bytes one is read, to say how many records they have.
     fn count_records(&self, outcome: &mut Outcome, open: Open<'_>) -> Result<(), CompareError> {
-        let failed = |error| CompareError::Read(Side::Legacy, error);
         let mut parser = Parser::new(self.layout, opened(Side::Legacy, open)?);
-        let mut record = Record::new();
-        let counted = loop {
-            match parser.read(&mut record) {
-                Ok(true) => {}
-                Ok(false) => break Ok(parser.facts().records),
-                Err(ParseError::Reject(reject)) => break Err(reject),
-                Err(ParseError::Io(error)) => return Err(failed(error)),
-            }
-        };
+        let counted = read_records(&mut parser, self.rejects, &mut |_, _| Ok(()));
+        let counted = counted.map_err(|error| error.of(Side::Legacy))?;
+        let records = parser.facts().records;
         for compared in [&mut outcome.legacy, &mut outcome.candidate] {
             match &counted {
-                Ok(records) => compared.records = Some(*records),
+                Ok(bad) => {
+                    compared.records = Some(records);
+                    (compared.bad_records, compared.first_bad) = (bad.count, bad.first.clone());
+                }
                 Err(reject) => compared.reject = Some(reject.clone()),
             }
         }
-        let records = counted.unwrap_or(0);
+        let records = if counted.is_ok() { records } else { 0 };
         (outcome.tally.compared, outcome.tally.equal) = (records, records);
         Ok(())
     }
 
     /// Reads and sorts the records of one file, which has to be the bytes that it was before.
     fn read(&self, side: Side, open: Open<'_>, expected: Bytes) -> Result<Result<ReadFile, Reject>, CompareError> {
-        let failed = |error| CompareError::Read(side, error);
         let mut source = Hashing::new(opened(side, open)?);
         let mut records = Sorter::new(self.scratch, self.memory_bytes / 3);
         let mut beside = Beside::default();
         let mut parser = Parser::new(self.layout, &mut source);
-        let (mut paths, mut record, mut payload) = (Paths::new(self.rules), Record::new(), Vec::new());
-        let end = loop {
-            match parser.read(&mut record) {
-                Ok(true) => {}
-                Ok(false) => break Ok(parser.facts().records),
-                Err(ParseError::Reject(reject)) => break Err(reject),
-                Err(ParseError::Io(error)) => return Err(failed(error)),
-            }
-            beside.before(&record, parser.facts(), self.layout);
-            let (path, above) = paths.next(&record);
+        let (mut paths, mut payload) = (Paths::new(self.rules), Vec::new());
+        let read = read_records(&mut parser, self.rejects, &mut |record, facts| {
+            beside.before(record, facts, self.layout);
+            let (path, above) = paths.next(record);
             payload.clear();
-            item::write(&record, above, &mut payload);
-            records.push(path, record.number(), &payload).map_err(CompareError::Scratch)?;
-        };
+            item::write(record, above, &mut payload);
+            records.push(path, record.number(), &payload)
+        });
+        let read = read.map_err(|error| error.of(side))?;
+        let count = parser.facts().records;
         beside.finish(parser.facts(), self.layout);
         drop(parser);
         // What was not read of a file that is refused is the same file too.
-        io::copy(&mut source, &mut io::sink()).map_err(failed)?;
+        io::copy(&mut source, &mut io::sink()).map_err(|error| CompareError::Read(side, error))?;
         if source.finish() != expected {
             return Err(CompareError::Changed(side));
         }
-        Ok(end.map(|count| ReadFile { records: records.finish(), beside, count }))
+        Ok(read.map(|bad| ReadFile { records: records.finish(), beside, count, bad }))
     }
 
     fn compare_records(
@@ -161,6 +231,11 @@ impl Comparison<'_> {
             .run(&mut legacy.records.stream().map_err(scratch)?, &mut candidate.records.stream().map_err(scratch)?)
             .map_err(scratch)?;
         beside::compare(&legacy.beside, &candidate.beside, self.layout, &mut |finding| merge.tell_beside(finding));
+        for (side, bad) in [(Side::Legacy, &legacy.bad), (Side::Candidate, &candidate.bad)] {
+            if let Some(first) = bad.first.first() {
+                merge.tell_bad(side, first, bad.count);
+            }
+        }
         let (tally, expected) = merge.finish();
         (outcome.tally, outcome.expected) = (tally, expected);
         if outcome.tally.differences() == 0 && outcome.expected.is_empty() {
@@ -185,5 +260,12 @@ fn opened<'o>(side: Side, open: Open<'o>) -> Result<Box<dyn Read + 'o>, CompareE
 }
 
 fn compared(bytes: Bytes) -> Compared {
-    Compared { bytes: bytes.size, sha256: bytes.sha256, records: None, reject: None }
+    Compared {
+        bytes: bytes.size,
+        sha256: bytes.sha256,
+        records: None,
+        reject: None,
+        bad_records: 0,
+        first_bad: Vec::new(),
+    }
 }

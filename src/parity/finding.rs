@@ -47,13 +47,15 @@ pub enum Kind {
     OutOfOrder,
     /// Something beside the records: a byte order mark, column names, comments, padding at the end.
     BesideRecords,
+    /// A record that the layout would not take. In a legacy file the feed may expect such records.
+    BadRecord,
     /// The bytes differ, and nothing of the above is the cause: a defect of the comparison.
     Unexplained,
 }
 
 impl Kind {
     /// All of them, in the order in which reports show them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Missing,
         Self::Extra,
         Self::Different,
@@ -61,6 +63,7 @@ impl Kind {
         Self::BetweenFields,
         Self::OutOfOrder,
         Self::BesideRecords,
+        Self::BadRecord,
         Self::Unexplained,
     ];
 
@@ -75,6 +78,7 @@ impl Kind {
             Self::BetweenFields => "between_fields",
             Self::OutOfOrder => "out_of_order",
             Self::BesideRecords => "beside_records",
+            Self::BadRecord => "bad_record",
             Self::Unexplained => "unexplained",
         }
     }
@@ -90,6 +94,7 @@ impl Kind {
             Self::BetweenFields => "different between fields",
             Self::OutOfOrder => "out of order",
             Self::BesideRecords => "different beside records",
+            Self::BadRecord => "bad record",
             Self::Unexplained => "unexplained",
         }
     }

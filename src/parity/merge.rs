@@ -4,11 +4,11 @@ use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::io;
 
-use crate::layout::Layout;
+use crate::layout::{Layout, Reject};
 
 use super::compare::Comparison;
 use super::fields::{Compare, Told};
-use super::finding::{Finding, Kind, Side};
+use super::finding::{Finding, Kind, Seen, Side};
 use super::item;
 use super::order::{OrderCheck, Pair, Place};
 use super::outcome::{Expected, Tally};
@@ -72,7 +72,7 @@ impl<'c, 'r> Cursor<'c, 'r> {
 
 impl<'m> Merge<'m> {
     pub(super) fn new(comparison: &Comparison<'m>, found: &'m mut dyn FnMut(Finding)) -> Self {
-        let Comparison { layout, rules, scratch, memory_bytes } = *comparison;
+        let Comparison { layout, rules, scratch, memory_bytes, .. } = *comparison;
         let teller = Teller { layout, rules, found, tally: Tally::default(), expected: BTreeMap::new() };
         // Two orders may be looked at, and each is sorted twice.
         Self { teller, scratch, budget: memory_bytes / 12, levels: Vec::new() }
@@ -134,6 +134,24 @@ impl<'m> Merge<'m> {
     pub(super) fn tell_beside(&mut self, finding: Finding) {
         let is_expected = self.teller.rules.ignores_beside;
         self.teller.tell(if is_expected { Told::Expected("beside_records", finding) } else { Told::Found(finding) });
+    }
+
+    /// Tells of bad records that were passed over. Those of the legacy file are in no event, as the feed states, and in no
+    /// file of a new service either; a candidate is to have none.
+    pub(super) fn tell_bad(&mut self, side: Side, first: &Reject, count: u64) {
+        let seen = Some(Seen { line: Some(first.line), record: Some(first.record), ..Seen::at(first.byte) });
+        let mut finding = Finding { record_type: first.record_type.clone(), ..Finding::new(Kind::BadRecord) };
+        match side {
+            Side::Legacy => {
+                finding.legacy = seen;
+                self.teller.expected.insert(("rejects", finding.subject()), (count, finding));
+            }
+            Side::Candidate => {
+                finding.candidate = seen;
+                *self.teller.tally.findings.entry(Kind::BadRecord).or_default() += count;
+                (self.teller.found)(finding);
+            }
+        }
     }
 
     pub(super) fn finish(self) -> (Tally, Vec<Expected>) {

@@ -35,7 +35,7 @@ pub use arrival::Arrival;
 pub use compare::{CompareError, Comparison, Open};
 pub use finding::{Finding, Kind, Seen, Side};
 pub use outcome::{Compared, Expected, Outcome, Tally, Verdict};
-pub use report::{FileReport, Report, Totals};
+pub use report::{CandidateFrom, FileReport, Report, Totals};
 pub use rules::{FieldName, Rules, RulesSpec};
 pub use sort::{Scratch, ScratchFile};
 pub use tolerance::{Decimal, Tolerance};

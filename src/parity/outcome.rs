@@ -29,11 +29,26 @@ pub enum Verdict {
     Missing,
     /// The candidate is there, and no legacy file when it was due.
     Extra,
-    /// Not both are there yet, and none is overdue.
+    /// Not both are there yet, or not all of the candidate, and none is overdue.
     Pending,
+    /// Nobody can say what belongs to the legacy file: it is one of several of its date, say.
+    Undecided,
 }
 
 impl Verdict {
+    /// All of them, in the order in which reports count them.
+    pub const ALL: [Self; 9] = [
+        Self::Identical,
+        Self::Expected,
+        Self::Different,
+        Self::Unreadable,
+        Self::Late,
+        Self::Missing,
+        Self::Extra,
+        Self::Pending,
+        Self::Undecided,
+    ];
+
     /// The word itself.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -46,6 +61,7 @@ impl Verdict {
             Self::Missing => "missing",
             Self::Extra => "extra",
             Self::Pending => "pending",
+            Self::Undecided => "undecided",
         }
     }
 
@@ -75,12 +91,23 @@ pub struct Compared {
     /// Why it cannot be.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reject: Option<Reject>,
+    /// How many bad records it has that were passed over, since the feed takes files with bad records.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub bad_records: u64,
+    /// The first of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub first_bad: Vec<Reject>,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // serde hands a reference over
+const fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// Differences of one place that a rule expects.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Expected {
-    /// The rule: `ignore`, `padding`, `case`, `tolerance`, `order`, `beside_records`.
+    /// The rule: `ignore`, `padding`, `case`, `tolerance`, `order`, `beside_records`, `rejects`.
     pub rule: String,
     /// Record type, and field where one is meant: `bid.amount`.
     pub subject: String,

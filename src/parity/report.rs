@@ -23,12 +23,18 @@ pub struct FileReport {
     pub sequence: Option<String>,
     /// The verdict.
     pub verdict: Verdict,
+    /// Why it is that, where the verdict alone does not say it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
     /// The legacy file's name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub legacy_file: Option<String>,
     /// The candidate's name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub candidate_file: Option<String>,
+    /// What the candidate was made of, where it is no file that somebody named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub candidate_from: Option<CandidateFrom>,
     /// What came of comparing them, where both are there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outcome: Option<Outcome>,
@@ -36,6 +42,36 @@ pub struct FileReport {
     pub findings: Vec<Finding>,
     /// How many more there are.
     pub findings_left_out: u64,
+}
+
+/// What a candidate was made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "of", rename_all = "snake_case")]
+pub enum CandidateFrom {
+    /// Events that new services wrote, and on which nobody acts.
+    CandidateEvents {
+        /// How many.
+        events: u64,
+    },
+    /// Events on which consumers act.
+    Events {
+        /// How many.
+        events: u64,
+    },
+    /// It was delivered; its bytes were made again.
+    Delivery,
+}
+
+impl std::fmt::Display for CandidateFrom {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::CandidateEvents { events: 1 } => out.write_str("1 candidate event"),
+            Self::CandidateEvents { events } => write!(out, "{events} candidate events"),
+            Self::Events { events: 1 } => out.write_str("1 event"),
+            Self::Events { events } => write!(out, "{events} events"),
+            Self::Delivery => out.write_str("delivered"),
+        }
+    }
 }
 
 /// The files of a department.
@@ -51,6 +87,9 @@ pub struct Report {
     pub created_at: Moment,
     /// Its files.
     pub files: Vec<FileReport>,
+    /// What is to be known beside the files.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
 }
 
 /// How much a report is about.
@@ -76,13 +115,21 @@ impl Report {
     /// Of files of one department.
     #[must_use]
     pub fn new(bridge: &str, department: &str, created_at: Moment, files: Vec<FileReport>) -> Self {
-        Self { format: FORMAT, bridge: bridge.to_owned(), department: department.to_owned(), created_at, files }
+        let (bridge, department) = (bridge.to_owned(), department.to_owned());
+        Self { format: FORMAT, bridge, department, created_at, files, notes: Vec::new() }
     }
 
     /// Whether every file is parity, and there is at least one.
     #[must_use]
     pub fn is_parity(&self) -> bool {
         !self.files.is_empty() && self.files.iter().all(|file| file.verdict.is_parity())
+    }
+
+    /// With what is to be known beside the files.
+    #[must_use]
+    pub fn with_notes(mut self, notes: Vec<String>) -> Self {
+        self.notes = notes;
+        self
     }
 
     /// The first and the last business date.

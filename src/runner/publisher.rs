@@ -15,7 +15,7 @@ use super::feed::WorkerEnd;
 use super::rendering::Desk;
 use super::renderings::Renderings;
 use crate::inbound::baseline::{BaselinePolicy, record_baseline};
-use crate::inbound::cutover::Asked;
+use crate::inbound::cutover::{Asked, Compared};
 use crate::inbound::prepare::Prepared;
 use crate::inbound::publish::{Publisher, adopt};
 use crate::inbound::tally::Tally;
@@ -113,7 +113,8 @@ impl Requests {
         let topic = bridge.context.topics.control.clone();
         let from = StartAt::Partition(REQUEST_PARTITION);
         let reader = bridge.context.log.reader(Isolation::ReadCommitted, &[(&topic, from)])?;
-        let state = ControlState { cutovers: control.cutovers.clone(), ..ControlState::default() };
+        let (cutovers, compared_days) = (control.cutovers.clone(), control.compared_days.clone());
+        let state = ControlState { cutovers, compared_days, ..ControlState::default() };
         let waiting = control.requests.values().cloned().collect();
         Ok(Self {
             reader,
@@ -261,7 +262,12 @@ impl Requests {
                 Err(why) => publisher.refuse_request(&request.id, &why)?,
             },
             RequestAction::Cutover { department, command, newest_date } => {
-                let asked = Asked { department, command, newest_date: *newest_date };
+                let compared = Compared {
+                    days: self.state.compared_days.get(department),
+                    renderings: &bridge.settings.renderings,
+                    now: bridge.context.clock.now(),
+                };
+                let asked = Asked { department, command, newest_date: *newest_date, compared };
                 let gates = bridge.settings.gates.get(department).cloned().unwrap_or_default();
                 let journal = self.state.cutovers.get(department);
                 if let Some(journal) = publisher.cut_over(request, &asked, journal, &gates, &bridge.plans())? {

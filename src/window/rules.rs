@@ -141,7 +141,15 @@ impl WindowRules {
             .find(|date| self.has_file(*date) && self.closes(*date) > since)
     }
 
-    fn has_file(&self, date: BusinessDate) -> bool {
+    /// A date without events has a file without records.
+    #[must_use]
+    pub fn has_empty_files(&self) -> bool {
+        self.empty == EmptyDay::EmptyFile
+    }
+
+    /// Whether a date has a file of its own.
+    #[must_use]
+    pub fn has_file(&self, date: BusinessDate) -> bool {
         self.days == WindowDays::Every || self.calendar.is_business_day(date)
     }
 }

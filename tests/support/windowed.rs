@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use dropbridge_port::{EventLog, OutgoingRecord, Watermarks, Writer};
+use dropbridge_port::{Cleanup, EventLog, OutgoingRecord, TopicSpec, Watermarks, Writer};
 use serde_json::{Value, json};
 
 use super::{FeedOptions, LogKind, Site, tampering};
@@ -134,16 +134,54 @@ impl Window {
         self.begin(records).commit().unwrap();
     }
 
+    /// A service that nobody acts on yet writes orders of a date, in one transaction.
+    pub fn propose(&self, date: &str, orders: &[(&str, &str)]) {
+        let events: Vec<(String, Value)> = orders
+            .iter()
+            .map(|(number, amount)| ((*number).to_owned(), event(&format!("{number}@{date}"), date, number, amount)))
+            .collect();
+        self.begin_candidates(&events).commit().unwrap();
+    }
+
+    /// Writes records beside those that are acted on, and leaves the transaction open.
+    pub fn begin_candidates(&self, records: &[(String, Value)]) -> Box<dyn Writer> {
+        let topic = format!("{}OrderTaken.candidate", self.site.prefix);
+        let spec = TopicSpec {
+            name: topic.clone(),
+            partitions: 3,
+            cleanup: Cleanup::Delete,
+            replication: None,
+            properties: Default::default(),
+        };
+        self.log.create_topics(&[spec]).unwrap();
+        self.begin_in(&topic, None, records)
+    }
+
+    /// Writes the journal of the department as if it had been moved, from a date on.
+    pub fn move_department(&self, from: &str, to: &str, effective: &str) {
+        let evidence = json!({ "feeds": [], "open_drops": 0, "parity_days": 0, "legacy_runs": true, "forwards": true });
+        let transition = json!({
+            "from": from, "to": to, "effective": effective, "decided_at": "2026-01-01T00:00:00Z", "by": "test@test",
+            "evidence": evidence,
+        });
+        let journal = json!({ "format": 1, "department": "sales", "transitions": [transition] });
+        let topic = format!("{}control", self.site.prefix);
+        self.begin_in(&topic, Some(1), &[("cutover/sales".to_owned(), journal)]).commit().unwrap();
+    }
+
     /// Writes records, and leaves the transaction open.
     pub fn begin(&self, records: &[(String, Value)]) -> Box<dyn Writer> {
-        let topic = format!("{}OrderTaken", self.site.prefix);
+        self.begin_in(&format!("{}OrderTaken", self.site.prefix), None, records)
+    }
+
+    fn begin_in(&self, topic: &str, partition: Option<u32>, records: &[(String, Value)]) -> Box<dyn Writer> {
         let mut writer = self.log.writer(&format!("{}service", self.site.prefix)).unwrap();
         writer.begin().unwrap();
         for (key, value) in records {
             let value = serde_json::to_vec(value).unwrap();
             let record = OutgoingRecord {
-                topic: &topic,
-                partition: None,
+                topic,
+                partition,
                 key: Some(key.as_bytes()),
                 value: Some(&value),
                 headers: &[],

@@ -1,10 +1,15 @@
 //! `dropbridge parity`.
 
 mod days;
+mod directory;
+mod drops;
+mod events;
 mod page;
 mod pair;
+mod record;
 mod scratch;
 mod show;
+mod sides;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -17,10 +22,12 @@ use super::{Answer, Output, check_known};
 use crate::config;
 use crate::domain::{BusinessDate, Moment};
 use crate::inbound::plan::FeedPlan;
+use crate::ledger::replay::read_control;
 use crate::parity::Report;
 use crate::wiring::Bridge;
 
-use days::{CandidateDirectory, Days};
+use days::Days;
+use directory::CandidateDirectory;
 use pair::Comparer;
 use scratch::Directory;
 
@@ -28,7 +35,9 @@ use scratch::Directory;
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
     dropbridge parity --feed parks.bids /mnt/archive/BID_20260131_0042.dat /tmp/new/BID_20260131_0042.dat\n  \
-    dropbridge parity parks --date 2026-01-31 --candidates /srv/new-service/out --html parity.html\n\n\
+    dropbridge parity parks --date 2026-01-31 --html parity.html\n  \
+    dropbridge parity parks --record\n  \
+    dropbridge parity parks --date 2026-01-31 --candidates /srv/new-service/out\n\n\
     Exit code 0: the same bytes, or only differences that the feed's rules expect. 1: a file differs, is missing or late.")]
 pub(super) struct ParityArguments {
     /// A department; or two files: what the batch job wrote, and what was made of the new service's events.
@@ -41,10 +50,13 @@ pub(super) struct ParityArguments {
     /// legacy file does not say it.
     #[arg(long, value_name = "DATE", value_parser = super::parse_date)]
     date: Option<BusinessDate>,
-    /// Of a department: where the new service's files are, under the names of the legacy ones; in a directory of its own
-    /// for each feed, named after it, or all in this one.
+    /// Of a department: compare with files of the new service instead of its events. They are in this directory under the
+    /// names of the legacy ones; in one of its own for each feed, named after it, or all in this one.
     #[arg(long, value_name = "DIRECTORY")]
     candidates: Option<PathBuf>,
+    /// Of a department: keep the verdict of each business date as evidence for `cutover`. A later one takes its place.
+    #[arg(long, conflicts_with = "candidates")]
+    record: bool,
     /// Write a page for the owner of the department: one file that loads nothing. One that is there is replaced.
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
@@ -63,14 +75,17 @@ pub(super) struct ParityArguments {
 pub(super) fn run(config: &Path, arguments: &ParityArguments, output: Output) -> anyhow::Result<Answer> {
     let scratch = Directory(arguments.scratch.clone().unwrap_or_else(std::env::temp_dir));
     let comparer = Comparer { scratch: &scratch, show: arguments.show };
-    let report = match pair::both(&arguments.what) {
-        Some((legacy, candidate)) => of_two(config, arguments, &comparer, legacy, candidate)?,
-        None => of_department(config, arguments, comparer)?,
+    let (report, bridge) = match pair::both(&arguments.what) {
+        Some((legacy, candidate)) => (of_two(config, arguments, &comparer, legacy, candidate)?, None),
+        None => of_department(config, arguments, comparer).map(|(report, bridge)| (report, Some(bridge)))?,
     };
     if let Some(path) = &arguments.html {
         fs::write(path, page::of(&report)).with_context(|| format!("cannot write {}", path.display()))?;
     }
     show::report(&report, arguments.html.as_deref(), output)?;
+    if let Some(bridge) = bridge.filter(|_| arguments.record) {
+        record::keep(&bridge, &report, arguments.date, output)?;
+    }
     Ok(if report.is_parity() { Answer::Fine } else { Answer::No })
 }
 
@@ -85,6 +100,9 @@ fn of_two(
     if arguments.candidates.is_some() {
         bail!("--candidates is for a department: here the candidate is {}", candidate.display());
     }
+    if arguments.record {
+        bail!("--record is for a department: what is compared of two files is no evidence for a cutover");
+    }
     let Some(id) = &arguments.feed else { bail!("say by which feed two files are compared: --feed ID") };
     let settings = config::load(config)?;
     let feed = pair::feed(&settings, id)?;
@@ -92,21 +110,33 @@ fn of_two(
     Ok(Report::new(&settings.name, &feed.department, Moment::from(jiff::Timestamp::now()), vec![file]))
 }
 
-/// All published files of a department.
-fn of_department(config: &Path, arguments: &ParityArguments, comparer: Comparer<'_>) -> anyhow::Result<Report> {
+/// All legacy files of a department.
+fn of_department(
+    config: &Path,
+    arguments: &ParityArguments,
+    comparer: Comparer<'_>,
+) -> anyhow::Result<(Report, Arc<Bridge>)> {
     let department = arguments.what.first().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let Some(directory) = &arguments.candidates else {
-        bail!("say where the new service's files are: --candidates DIRECTORY; or give two files and --feed");
-    };
     let bridge = super::open(config)?;
     let departments = bridge.feeds.iter().map(|plan| plan.settings.department.as_str());
     check_known("department", Some(&department), departments)?;
     let mut plans: Vec<&Arc<FeedPlan>> =
         bridge.feeds.iter().filter(|plan| plan.settings.department == department).collect();
     check_known("feed", arguments.feed.as_deref(), plans.iter().map(|plan| plan.id()))?;
+    if arguments.record && arguments.feed.is_some() {
+        bail!("--record without --feed: evidence is of all feeds of the department");
+    }
     plans.retain(|plan| arguments.feed.as_deref().is_none_or(|feed| feed == plan.id()));
-    let bridge: &Bridge = &bridge;
-    let days = Days { bridge, candidates: CandidateDirectory(directory), comparer, date: arguments.date };
-    let files = days.compare(&plans)?;
-    Ok(Report::new(&bridge.settings.name, &department, bridge.context.clock.now(), files))
+    let days = Days { bridge: &bridge, comparer, date: arguments.date };
+    let mut notes = Vec::new();
+    let files = match &arguments.candidates {
+        Some(directory) => days.with_directory(CandidateDirectory(directory), &plans)?,
+        None => {
+            let control = read_control(&*bridge.context.log, &bridge.context.topics)?;
+            days.with_events(&control, &department, &plans, &mut notes)?
+        }
+    };
+    let now = bridge.context.clock.now();
+    let report = Report::new(&bridge.settings.name, &department, now, files).with_notes(notes);
+    Ok((report, bridge))
 }

@@ -107,17 +107,7 @@ fn signature(report: &Report) -> Markup {
 
 fn in_words(report: &Report) -> String {
     let count = |verdict: Verdict| report.files.iter().filter(|file| file.verdict == verdict).count();
-    let verdicts = [
-        Verdict::Identical,
-        Verdict::Expected,
-        Verdict::Different,
-        Verdict::Unreadable,
-        Verdict::Late,
-        Verdict::Missing,
-        Verdict::Extra,
-        Verdict::Pending,
-    ];
-    let words = verdicts.into_iter().filter(|verdict| count(*verdict) > 0);
+    let words = Verdict::ALL.into_iter().filter(|verdict| count(*verdict) > 0);
     let words: Vec<String> =
         words.map(|verdict| format!("{}: {}", counted(count(verdict) as u64, "file"), meaning(verdict))).collect();
     if words.is_empty() { "No file was compared".to_owned() } else { words.join("; ") }
@@ -143,15 +133,20 @@ fn files(report: &Report) -> Markup {
                         td { (file.feed) }
                         td { (file.business_date.map(date).unwrap_or_default()) }
                         td { (file.sequence.as_deref().unwrap_or_default()) }
-                        td { (file.verdict) ": " (meaning(file.verdict)) }
+                        td {
+                            (file.verdict) ": " (meaning(file.verdict))
+                            @if let Some(why) = &file.why { div.soft { (why) } }
+                        }
                         td { (side(file.legacy_file.as_deref(), file.outcome.as_ref().map(|outcome| &outcome.legacy))) }
                         td {
                             (side(file.candidate_file.as_deref(), file.outcome.as_ref().map(|outcome| &outcome.candidate)))
+                            @if let Some(from) = file.candidate_from { div.soft { (from) } }
                         }
                     }
                 }
             }
         }
+        @for note in &report.notes { p { "Note: " (note) } }
     }
 }
 
@@ -162,10 +157,11 @@ fn side(name: Option<&str>, compared: Option<&Compared>) -> Markup {
             div.soft {
                 (compared.bytes) " bytes"
                 @if let Some(records) = compared.records { ", " (records) " records" }
+                @if compared.bad_records > 0 { ", " (compared.bad_records) " of them bad and passed over" }
                 br;
                 "SHA-256 " code { (compared.sha256) }
             }
-            @if let Some(reject) = &compared.reject { div { (reject) } }
+            @for reject in compared.reject.iter().chain(&compared.first_bad) { div { (reject) } }
         }
     }
 }

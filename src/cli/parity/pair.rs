@@ -39,8 +39,13 @@ impl Comparer<'_> {
         legacy: Open<'_>,
         candidate: Open<'_>,
     ) -> anyhow::Result<Compared> {
-        let comparison =
-            Comparison { layout: &feed.layout, rules: &feed.parity, scratch: self.scratch, memory_bytes: MEMORY_BYTES };
+        let comparison = Comparison {
+            layout: &feed.layout,
+            rules: &feed.parity,
+            rejects: feed.rejects,
+            scratch: self.scratch,
+            memory_bytes: MEMORY_BYTES,
+        };
         let (mut findings, mut left_out) = (Vec::new(), 0);
         let outcome = comparison.compare(legacy, candidate, &mut |finding| {
             if findings.len() < self.show {
@@ -70,8 +75,10 @@ impl Comparer<'_> {
             business_date: date.or(facts.business_date),
             sequence: facts.sequence,
             verdict: compared.outcome.verdict,
+            why: None,
             legacy_file: Some(legacy.display().to_string()),
             candidate_file: Some(candidate.display().to_string()),
+            candidate_from: None,
             outcome: Some(compared.outcome),
             findings: compared.findings,
             findings_left_out: compared.left_out,

@@ -23,6 +23,9 @@ pub(super) fn report(report: &Report, page: Option<&Path>, output: Output) -> an
     for file in &report.files {
         self::file(file, output)?;
     }
+    for note in &report.notes {
+        output.paragraph("note: ", note)?;
+    }
     if let Some(page) = page {
         output.line(format!("the page for the owner of {}: {}", report.department, page.display()))?;
     }
@@ -34,12 +37,13 @@ pub(super) fn meaning(verdict: Verdict) -> &'static str {
     match verdict {
         Verdict::Identical => "the same bytes",
         Verdict::Expected => "only differences that the feed's rules expect",
-        Verdict::Different => "they differ",
+        Verdict::Different => "not the same, beyond what the rules expect",
         Verdict::Unreadable => "a file is not what the layout says",
         Verdict::Late => "the same, but after it was due",
         Verdict::Missing => "no candidate",
         Verdict::Extra => "no legacy file",
-        Verdict::Pending => "not both are there yet",
+        Verdict::Pending => "not all is there yet",
+        Verdict::Undecided => "what belongs to it cannot be told",
     }
 }
 
@@ -47,14 +51,19 @@ fn file(file: &FileReport, output: Output) -> anyhow::Result<()> {
     let date = file.business_date.map(|date| format!(" {date}")).unwrap_or_default();
     let sequence = file.sequence.as_ref().map(|sequence| format!("/{sequence}")).unwrap_or_default();
     output.line(format!("{}{date}{sequence}: {}: {}", file.feed, file.verdict, meaning(file.verdict)))?;
+    if let Some(why) = &file.why {
+        output.paragraph("  ", why)?;
+    }
     let Some(outcome) = &file.outcome else { return Ok(()) };
-    for (what, name, compared) in
-        [("legacy   ", &file.legacy_file, &outcome.legacy), ("candidate", &file.candidate_file, &outcome.candidate)]
-    {
-        output.line(format!("  {what} {}", name.as_deref().unwrap_or("-")))?;
+    let from = file.candidate_from.map(|from| format!(" ({from})")).unwrap_or_default();
+    for (what, name, from, compared) in [
+        ("legacy   ", &file.legacy_file, "", &outcome.legacy),
+        ("candidate", &file.candidate_file, from.as_str(), &outcome.candidate),
+    ] {
+        output.line(format!("  {what} {}{from}", name.as_deref().unwrap_or("-")))?;
         output.line(format!("            {}", described(compared)))?;
-        if let Some(reject) = &compared.reject {
-            output.line(format!("            {reject}"))?;
+        for reject in compared.reject.iter().chain(&compared.first_bad) {
+            output.paragraph("            ", reject)?;
         }
     }
     if outcome.verdict == Verdict::Identical {
@@ -67,7 +76,11 @@ fn file(file: &FileReport, output: Output) -> anyhow::Result<()> {
 
 fn described(compared: &Compared) -> String {
     let records = compared.records.map_or_else(|| "no records".to_owned(), |records| counted(records, "record"));
-    format!("{}, {records}, sha256 {}", size(compared.bytes), compared.sha256.short())
+    let bad = match compared.bad_records {
+        0 => String::new(),
+        bad => format!(" ({} passed over)", counted(bad, "bad one")),
+    };
+    format!("{}, {records}{bad}, sha256 {}", size(compared.bytes), compared.sha256.short())
 }
 
 fn summary(outcome: &Outcome) -> String {

@@ -75,7 +75,7 @@ pub struct WindowAssembler {
     pub(super) window: Arc<WindowPlan>,
     pub(super) sources: Vec<SourceTopic>,
     /// Where large files are sorted.
-    directory: PathBuf,
+    pub(super) directory: PathBuf,
 }
 
 /// From where the events of a cut-off are read.
@@ -119,6 +119,7 @@ impl WindowAssembler {
             before: windowed.before.as_ref(),
             order: &windowed.order,
             given_up,
+            passes_undated: false,
             only,
             directory: &self.directory,
         }

@@ -32,6 +32,8 @@ pub(super) struct Gathering<'g> {
     pub(super) order: &'g [String],
     /// What a person has given up.
     pub(super) given_up: &'g [Mark],
+    /// What does not say of which date or whose it is is passed over: it was counted before.
+    pub(super) passes_undated: bool,
     /// Only the file of this date, where only one is wanted.
     pub(super) only: Option<BusinessDate>,
     /// Where large files are sorted.
@@ -104,6 +106,7 @@ impl Gathering<'_> {
             slice.read(self.log, self.given_up, &mut |record| {
                 let event = match self.plan.judge(record) {
                     Judged::Foreign => return Ok(()),
+                    Judged::Unusable(_) if self.passes_undated => return Ok(()),
                     Judged::Unusable(why) => return self.leave_out(record, &why),
                     Judged::Event(event) => event,
                 };
@@ -173,7 +176,7 @@ impl Gathering<'_> {
 }
 
 /// Adds a record behind those that were read of its partition.
-fn extend(ranges: &mut Vec<EventRange>, record: &FetchedRecord) {
+pub(super) fn extend(ranges: &mut Vec<EventRange>, record: &FetchedRecord) {
     let (topic, partition, to) = (record.topic.to_string(), record.partition, record.offset + 1);
     match ranges.last_mut().filter(|last| last.partition == partition && last.topic == topic) {
         Some(last) => (last.to, last.count) = (to, last.count + 1),

@@ -66,6 +66,14 @@ impl WindowPlan {
         sources
     }
 
+    /// The topics beside these: those that new services write to and nobody acts on.
+    #[must_use]
+    pub fn candidate_sources(&self, topics: &Topics) -> Vec<SourceTopic> {
+        let mut sources = self.sources(topics);
+        sources.iter_mut().for_each(|source| source.topic = Topics::candidate(&source.topic));
+        sources
+    }
+
     /// The order that is configured, as it is journaled.
     #[must_use]
     pub fn order(&self) -> Vec<String> {

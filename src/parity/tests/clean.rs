@@ -42,7 +42,8 @@ fn a_file_that_changes_while_it_is_compared_is_an_error() {
     let (layout, opened) = (layout(), Cell::new(0));
     let rules = Rules::compile(&rules_spec(), &layout).unwrap();
     let scratch = InMemory::default();
-    let comparison = Comparison { layout: &layout, rules: &rules, scratch: &scratch, memory_bytes: 1 << 20 };
+    let comparison =
+        Comparison { layout: &layout, rules: &rules, rejects: None, scratch: &scratch, memory_bytes: 1 << 20 };
     let legacy = b"H|20260131|A\nB|1||1.00|\nT|1|1.00\n";
     let grown = b"H|20260131|A\nB|1||1.00|\nB|2||1.00|\nT|2|2.00\n";
     let candidate = b"H|20260131|B\nB|1||1.00|\nT|1|1.00\n";

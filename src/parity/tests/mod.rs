@@ -163,7 +163,7 @@ pub(super) fn compared(
     memory_bytes: usize,
 ) -> (Outcome, Vec<Finding>) {
     let rules = Rules::compile(spec, layout).unwrap();
-    let comparison = Comparison { layout, rules: &rules, scratch: &InMemory::default(), memory_bytes };
+    let comparison = Comparison { layout, rules: &rules, rejects: None, scratch: &InMemory::default(), memory_bytes };
     let mut found = Vec::new();
     let outcome = comparison
         .compare(

@@ -60,6 +60,18 @@ fn utf16(text: &str) -> Vec<u8> {
 }
 
 #[test]
+fn another_end_of_the_column_names_is_told() {
+    let layout = layout_from_text("table.toml", TABLE).unwrap_or_else(|problems| panic!("{problems}"));
+    let table = |end: &str| utf16(&format!("title\r\nnumber,text,amount{end}1,a,2.5\r\n"));
+    let (outcome, found) = compared(&layout, &RulesSpec::default(), &table("\n"), &table("\r\n"), 4000);
+    assert_eq!(outcome.verdict, Verdict::Different);
+    let [finding] = &found[..] else { panic!("{found:?}") };
+    assert_eq!((finding.kind, finding.subject().as_str()), (Kind::BesideRecords, "terminator of the column names"));
+    let value = |seen: &Option<Seen>| seen.as_ref().and_then(|seen| seen.value.clone()).unwrap_or_default();
+    assert_eq!((value(&finding.legacy), value(&finding.candidate)), ("lf".to_owned(), "crlf".to_owned()));
+}
+
+#[test]
 fn no_difference_is_taken_for_parity_and_none_is_unexplained() {
     let mut random = Random::seeded();
     let table = utf16("title\r\nnumber,text,amount\n1,a,2.5\r\n\n# c\n2,\"b, ü\",\n3,,+7\n");
