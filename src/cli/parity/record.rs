@@ -9,7 +9,7 @@ use super::super::{Output, person, requests};
 use crate::cutover::{ComparedDay, ComparedFile};
 use crate::domain::{BusinessDate, Moment};
 use crate::outbound::plan::PlanSource;
-use crate::parity::{FileReport, Report, Verdict};
+use crate::parity::{FileReport, Outcome, Report, Verdict};
 use crate::wiring::Bridge;
 
 /// Journals each date of a report of all feeds of a department. A date of which something is not there yet is left for
@@ -94,7 +94,7 @@ fn compared(file: &FileReport) -> ComparedFile {
         candidate_sha256: outcome.map(|outcome| outcome.candidate.sha256),
         records: outcome.map_or(0, |outcome| outcome.tally.compared),
         differences: outcome.map_or(0, |outcome| outcome.tally.differences()),
-        expected: outcome.map_or(0, |outcome| outcome.expected_differences()),
+        expected: outcome.map_or(0, Outcome::expected_differences),
         rules: rules.iter().map(|expected| format!("{} {}", expected.rule, expected.subject)).collect(),
     }
 }
