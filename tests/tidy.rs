@@ -176,10 +176,16 @@ fn pure_modules_touch_nothing_outside() {
 #[test]
 fn one_module_names_the_adapters() {
     for path in rust_files("src") {
-        let names =
-            ["dropbridge_local", "dropbridge_kafka", "dropbridge_sqlite", "dropbridge_cache", "dropbridge_sftp"]
-                .iter()
-                .any(|name| code(&path).contains(name));
+        let names = [
+            "dropbridge_local",
+            "dropbridge_kafka",
+            "dropbridge_sqlite",
+            "dropbridge_cache",
+            "dropbridge_sftp",
+            "dropbridge_smb",
+        ]
+        .iter()
+        .any(|name| code(&path).contains(name));
         let is_wiring = path.ends_with("src/wiring.rs") || path.starts_with(tree().join("src/wiring"));
         assert!(!names || is_wiring, "{} names an adapter", short(&path));
     }
@@ -240,7 +246,7 @@ fn files_are_of_a_size_that_can_be_read() {
 fn no_file_is_dead() {
     let mut roots = vec![tree().join("src"), tree().join("xtask/src")];
     roots.extend(
-        ["port", "local", "kafka", "sqlite", "cache", "sftp", "conformance"]
+        ["port", "local", "kafka", "sqlite", "cache", "sftp", "smb", "conformance"]
             .map(|adapter| tree().join("adapters").join(adapter).join("src")),
     );
     for root in roots {
@@ -273,7 +279,14 @@ fn no_file_is_dead() {
 #[test]
 fn every_failpoint_is_passed_somewhere() {
     let mut code_text = String::new();
-    for directory in ["src", "adapters/local/src", "adapters/sqlite/src", "adapters/kafka/src", "adapters/sftp/src"] {
+    for directory in [
+        "src",
+        "adapters/local/src",
+        "adapters/sqlite/src",
+        "adapters/kafka/src",
+        "adapters/sftp/src",
+        "adapters/smb/src",
+    ] {
         for path in rust_files(directory) {
             code_text.push_str(&code(&path));
         }

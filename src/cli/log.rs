@@ -14,9 +14,13 @@ use crate::domain::Moment;
 /// How many digits of a hash people are shown.
 const HASH_DIGITS: usize = 16;
 
+/// What libraries say of themselves at levels that are ours, unless it is asked for by name (`info,smb2=debug`).
+const LIBRARIES: &str = "smb2=off";
+
 /// Starts the log. A level or filter that cannot be understood is the usual one.
 pub(super) fn start(level: Option<&str>, usual: &str, json: bool) {
-    let filter = EnvFilter::try_new(level.unwrap_or(usual)).unwrap_or_else(|_| EnvFilter::new(usual));
+    let filtered = |level: &str| EnvFilter::try_new(format!("{LIBRARIES},{level}"));
+    let filter = filtered(level.unwrap_or(usual)).or_else(|_| filtered(usual)).unwrap_or_default();
     let colours = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
     if json {

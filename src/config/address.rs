@@ -5,10 +5,13 @@ use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 
 use super::given::Given;
-use super::settings::RemoteAddress;
+use super::settings::{RemoteAddress, SmbAddress};
 
 /// SSH's port.
 const SFTP_PORT: u16 = 22;
+
+/// That of SMB without NetBIOS.
+const SMB_PORT: u16 = 445;
 
 /// What an address means.
 #[derive(Debug, PartialEq, Eq)]
@@ -17,6 +20,8 @@ pub(super) enum Address {
     Directory(PathBuf),
     /// A directory of an SFTP server.
     Sftp(RemoteAddress),
+    /// A directory of a share on a Windows or Samba server.
+    Smb(SmbAddress),
 }
 
 /// Why a text is no address, and what to do.
@@ -31,6 +36,9 @@ pub(super) fn address(given: &Given<'_>) -> Option<Address> {
         Some((scheme, rest)) if scheme.eq_ignore_ascii_case("file") => directory(rest).map(Address::Directory),
         Some((scheme, rest)) if scheme.eq_ignore_ascii_case("sftp") && cfg!(feature = "sftp") => {
             server("sftp", SFTP_PORT, rest).map(Address::Sftp)
+        }
+        Some((scheme, rest)) if scheme.eq_ignore_ascii_case("smb") && cfg!(feature = "smb") => {
+            smb(rest).map(Address::Smb)
         }
         Some((scheme, _)) => {
             let message = format!("`{scheme}` is not supported by this build");
@@ -50,7 +58,10 @@ fn directory(rest: &str) -> Result<PathBuf, Problem> {
 
 /// `user@host[:port]/path`; `/~/path` is below where the user arrives.
 fn server(scheme: &'static str, usual_port: u16, rest: &str) -> Result<RemoteAddress, Problem> {
-    let form = "write `sftp://user@host:22/path`";
+    let form = match scheme {
+        "smb" => SMB_FORM,
+        _ => "write `sftp://user@host:22/path`",
+    };
     let wrong = |message: &str| (message.to_owned(), Some(form));
     let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
     let (user, place) = authority.rsplit_once('@').ok_or_else(|| wrong("names no user"))?;
@@ -86,6 +97,32 @@ fn server(scheme: &'static str, usual_port: u16, rest: &str) -> Result<RemoteAdd
         _ => path,
     };
     Ok(RemoteAddress { scheme, user, host: host.to_owned(), port, path })
+}
+
+const SMB_FORM: &str = "write `smb://user@host/share/path`, with a domain `smb://domain;user@host/share/path`";
+
+/// `[domain;]user@host[:port]/share[/path]`; a backslash may stand between domain and user too.
+fn smb(rest: &str) -> Result<SmbAddress, Problem> {
+    let wrong = |message: &str| (message.to_owned(), Some(SMB_FORM));
+    if !rest.contains('/') {
+        return Err(wrong("names no share"));
+    }
+    let whole = server("smb", SMB_PORT, rest)?;
+    let path = std::str::from_utf8(&whole.path).map_err(|_| wrong("the path is not UTF-8"))?;
+    let path = path.strip_prefix('/').unwrap_or_default();
+    let (share, directory) = path.split_once('/').unwrap_or((path, ""));
+    if share.is_empty() {
+        return Err(wrong("names no share"));
+    }
+    if path.split('/').any(|part| part.is_empty() || part == ".") {
+        return Err(wrong("may hold no doubled `/` and no `.`"));
+    }
+    let (domain, user) = whole.user.split_once([';', '\\']).unwrap_or(("", &whole.user));
+    if user.is_empty() {
+        return Err(wrong("names no user"));
+    }
+    let [domain, user, share, directory] = [domain, user, share, directory].map(str::to_owned);
+    Ok(SmbAddress { whole, domain, user, share, directory })
 }
 
 fn percent_decoded(text: &str) -> Result<Vec<u8>, Problem> {
@@ -132,6 +169,24 @@ mod tests {
         assert_eq!(sftp("u@h/~old"), parts("u", "h", 22, "/~old"));
         assert_eq!(sftp("u@h/"), parts("u", "h", 22, "/"));
         assert_eq!(server("sftp", 22, "u@h/%ff").unwrap().path, b"/\xff");
+    }
+
+    #[test]
+    fn shares_of_windows_have_a_name_and_users_a_domain() {
+        let parts = |rest: &str| {
+            let found = smb(rest).map_err(|(message, _)| message)?;
+            Ok::<_, String>([found.domain, found.user, found.share, found.directory].join("|"))
+        };
+        assert_eq!(parts("batch@nas/finance/drops/in/").unwrap(), "|batch|finance|drops/in");
+        assert_eq!(parts("CORP;batch@nas:4450/finance").unwrap(), "CORP|batch|finance|");
+        assert_eq!(parts("CORP\\batch@nas/finance").unwrap(), "CORP|batch|finance|");
+        assert_eq!(parts("CORP%5Cbatch@nas/hidden$/a%20b%23").unwrap(), "CORP|batch|hidden$|a b#");
+        assert_eq!(smb("batch@nas/finance").unwrap().whole.port, 445);
+        for wrong in
+            ["batch@nas", "batch@nas/", "batch@nas/~/x", "CORP;@nas/x", "batch@nas/x//y", "batch@nas/%ff", "nas/x"]
+        {
+            assert!(smb(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

@@ -26,6 +26,7 @@ mod secret;
 mod section;
 pub mod settings;
 mod share;
+mod smb_share;
 mod store;
 #[cfg(test)]
 mod tests;

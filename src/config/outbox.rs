@@ -7,7 +7,7 @@ use super::feed::{directory_in_share, known};
 use super::given::Given;
 use super::problems::Place;
 use super::section::Section;
-use super::settings::{OutboxSettings, RelaySettings};
+use super::settings::{OutboxSettings, RelaySettings, ShareSettings};
 use crate::domain::policy::{Afterwards, TargetExists};
 
 /// Keys that say how to deliver, and mean nothing without an outbox.
@@ -62,7 +62,7 @@ fn outbox(section: &Section<'_>, usual_share: Option<&str>, bridge: &Bridge) -> 
     let staging = section.find("staging").map(|given| directory_in_share(&given));
     let waits = [("wait", TargetExists::Wait), ("hold", TargetExists::Hold)];
     let target_exists = section.word("target_exists", &waits, TargetExists::Wait);
-    let attributes = attributes(section);
+    let attributes = attributes(section, share.as_deref(), bridge);
     let settings = (|| {
         Some(OutboxSettings {
             share: share.clone()?,
@@ -76,7 +76,12 @@ fn outbox(section: &Section<'_>, usual_share: Option<&str>, bridge: &Bridge) -> 
 }
 
 /// What delivered files are given: `file_mode`, `file_owner`, `file_group`. `None` where one is wrong.
-pub(super) fn attributes(section: &Section<'_>) -> Option<Attributes> {
+pub(super) fn attributes(section: &Section<'_>, share: Option<&str>, bridge: &Bridge) -> Option<Attributes> {
+    if let Some(Some(ShareSettings::Smb(_))) = share.and_then(|share| bridge.shares.get(share)) {
+        for key in ["file_mode", "file_owner", "file_group"] {
+            section.refuse(key, "cannot be set over SMB: files inherit from their directory there");
+        }
+    }
     let mode = section.find("file_mode").map(|given| mode(&given));
     let owner = section.find("file_owner").map(|given| id(&given, "/etc/passwd", "user"));
     let group = section.find("file_group").map(|given| id(&given, "/etc/group", "group"));

@@ -276,6 +276,7 @@ pub(super) fn place_of(share: &ShareSettings, below: &str) -> PathBuf {
     match share {
         ShareSettings::Directory(directory) => resolved(&directory.root.join(below)),
         ShareSettings::Sftp(server) => server.address.place(below),
+        ShareSettings::Smb(server) => server.address.whole.place(below),
     }
 }
 

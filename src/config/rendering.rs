@@ -66,7 +66,7 @@ pub(super) fn read(section: Section<'_>, department: Option<&str>, bridge: &Brid
     let begin = section.word("begin", &[("now", Begin::Now), ("beginning", Begin::Beginning)], Begin::Now);
     let words = [("wait", TargetExists::Wait), ("hold", TargetExists::Hold)];
     let target_exists = section.word("target_exists", &words, TargetExists::Wait);
-    let attributes = outbox::attributes(&section);
+    let attributes = outbox::attributes(&section, share.as_deref(), bridge);
     section.end();
     let department = department.map(str::to_owned);
     StatedRendering {

@@ -138,6 +138,8 @@ pub enum ShareSettings {
     Directory(DirectorySettings),
     /// A directory of an SFTP server.
     Sftp(Box<SftpSettings>),
+    /// A directory of a share on a Windows or Samba server.
+    Smb(Box<SmbSettings>),
 }
 
 /// A directory of this machine as a share.
@@ -170,6 +172,38 @@ pub struct SftpSettings {
     pub stall_timeout: Duration,
     /// How many files are read at a time.
     pub parallel_transfers: usize,
+}
+
+/// A directory of a share on a Windows or Samba server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SmbSettings {
+    /// Where it is.
+    pub address: SmbAddress,
+    /// The user's password; a guest needs none.
+    pub password: Option<Secret>,
+    /// For reaching the server, and for logging in.
+    pub connect_timeout: Duration,
+    /// How long the server may be silent while an answer is awaited.
+    pub stall_timeout: Duration,
+    /// How many files are read at a time.
+    pub parallel_transfers: usize,
+    /// The server's rename refuses a name that is taken in one step.
+    pub exclusive_rename: bool,
+}
+
+/// A directory of a share on a server, without secrets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SmbAddress {
+    /// All of it: the user with their domain, and a path that begins with the share.
+    pub whole: RemoteAddress,
+    /// The domain of the user; empty for one of the server's own.
+    pub domain: String,
+    /// The user without their domain.
+    pub user: String,
+    /// The share on the server.
+    pub share: String,
+    /// The directory below it; empty at its top.
+    pub directory: String,
 }
 
 /// A directory of a server, without secrets.

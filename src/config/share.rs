@@ -8,6 +8,7 @@ use super::given::Given;
 use super::secret;
 use super::section::Section;
 use super::settings::{DirectorySettings, RemoteAddress, Secret, SftpSettings, ShareSettings};
+use super::smb_share;
 
 /// Keys that only a directory of this machine has.
 const OF_DIRECTORIES: [&str; 2] = ["notify", "require_mount"];
@@ -32,17 +33,24 @@ pub(super) fn read(section: Section<'_>) -> Option<ShareSettings> {
     let settings = match found {
         Some(Address::Directory(root)) => {
             refuse(&section, &OF_SERVERS, "has no meaning for a directory of this machine");
+            refuse(&section, &smb_share::KEYS, "has no meaning for a directory of this machine");
             let notify = section.flag("notify", true);
             let require_mount = section.flag("require_mount", false);
             Some(ShareSettings::Directory(DirectorySettings { root, notify, require_mount }))
         }
         Some(Address::Sftp(address)) => {
             refuse(&section, &OF_DIRECTORIES, "has no meaning for a server");
+            refuse(&section, &smb_share::KEYS, "has no meaning for an SFTP server");
             sftp(&section, address).map(|server| ShareSettings::Sftp(Box::new(server)))
+        }
+        Some(Address::Smb(address)) => {
+            refuse(&section, &OF_DIRECTORIES, "has no meaning for a server");
+            refuse(&section, &smb_share::OF_OTHERS, "has no meaning for a server that is reached over SMB");
+            smb_share::read(&section, address).map(|server| ShareSettings::Smb(Box::new(server)))
         }
         None => {
             // Which keys have a meaning, the address would say.
-            for key in OF_DIRECTORIES.iter().chain(&OF_SERVERS) {
+            for key in OF_DIRECTORIES.iter().chain(&OF_SERVERS).chain(&smb_share::KEYS) {
                 let _asked = section.find(key);
             }
             None
@@ -95,7 +103,7 @@ fn sftp(section: &Section<'_>, address: RemoteAddress) -> Option<SftpSettings> {
 }
 
 /// `NAME_env` or `NAME_file`. The outer `None`: it could not be had, which is reported; the inner: neither is stated.
-fn secret(section: &Section<'_>, name: &str) -> Option<Option<Secret>> {
+pub(super) fn secret(section: &Section<'_>, name: &str) -> Option<Option<Secret>> {
     match (section.find(&format!("{name}_env")), section.find(&format!("{name}_file"))) {
         (Some(given), Some(_)) => {
             given.problem(format!("comes from {name}_env or from {name}_file, not from both"));

@@ -1,5 +1,8 @@
 //! Shares, outboxes and inboxes: settings become adapters. The connection to a server is one for each share.
 
+#[cfg(feature = "smb")]
+mod smb;
+
 #[cfg(feature = "sftp")]
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -21,6 +24,8 @@ use crate::config::settings::{DirectorySettings, ShareSettings};
 pub(super) struct Servers {
     #[cfg(feature = "sftp")]
     sftp: Arc<Mutex<BTreeMap<String, KnownServer>>>,
+    #[cfg(feature = "smb")]
+    smb: smb::SmbServers,
 }
 
 /// A server, and what was said of it when it was first used.
@@ -53,8 +58,10 @@ impl Servers {
                 let server = self.sftp(place.share, settings);
                 Ok(Arc::new(SftpShare::new(server, &settings.address.path, place.directory)))
             }
-            #[cfg(not(feature = "sftp"))]
-            ShareSettings::Sftp(_) => Err(not_built(place)),
+            #[cfg(feature = "smb")]
+            ShareSettings::Smb(settings) => Ok(self.smb.share(place, settings)),
+            #[cfg(not(all(feature = "sftp", feature = "smb")))]
+            _ => Err(not_built(place)),
         }
     }
 
@@ -73,8 +80,10 @@ impl Servers {
                 let server = self.sftp(place.share, settings);
                 Ok(Arc::new(SftpOutbox::new(server, &settings.address.path, place.directory, staging)))
             }
-            #[cfg(not(feature = "sftp"))]
-            ShareSettings::Sftp(_) => Err(not_built(place)),
+            #[cfg(feature = "smb")]
+            ShareSettings::Smb(settings) => Ok(self.smb.outbox(place, settings, staging)),
+            #[cfg(not(all(feature = "sftp", feature = "smb")))]
+            _ => Err(not_built(place)),
         }
     }
 
@@ -93,8 +102,10 @@ impl Servers {
                 let server = self.sftp(place.share, settings);
                 Ok(Arc::new(SftpClearing::new(server, &settings.address.path, place.directory, disposal)))
             }
-            #[cfg(not(feature = "sftp"))]
-            ShareSettings::Sftp(_) => Err(not_built(place)),
+            #[cfg(feature = "smb")]
+            ShareSettings::Smb(settings) => Ok(self.smb.clearing(place, settings, disposal)),
+            #[cfg(not(all(feature = "sftp", feature = "smb")))]
+            _ => Err(not_built(place)),
         }
     }
 
@@ -115,9 +126,9 @@ const fn local(settings: &DirectorySettings) -> LocalSettings {
 }
 
 /// Configuration has refused the address already.
-#[cfg(not(feature = "sftp"))]
+#[cfg(not(all(feature = "sftp", feature = "smb")))]
 fn not_built(place: &Place<'_>) -> anyhow::Error {
-    anyhow::anyhow!("share `{}` is on an SFTP server, which this build does not support", place.share)
+    anyhow::anyhow!("share `{}` is on a server of a kind that this build does not support", place.share)
 }
 
 #[cfg(feature = "sftp")]

@@ -1,6 +1,6 @@
 //! What every adapter of a port must do, as tests that each adapter runs over itself.
 //!
-//! Beside the suites stand what they need: a real OpenSSH server, and a proxy that breaks connections.
+//! Beside the suites stand what they need: real servers, and a proxy that breaks connections.
 //!
 //! A test crate: it is a dev-dependency of the adapters only, and panics where an adapter breaks the contract.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
@@ -10,4 +10,5 @@ pub mod fault_proxy;
 pub mod openssh;
 pub mod outbox;
 pub mod random;
+pub mod samba;
 pub mod share;

@@ -204,7 +204,7 @@ fn answers(address: SocketAddr) -> bool {
 }
 
 /// The name of the user that runs this.
-fn user() -> String {
+pub(crate) fn user() -> String {
     let id = geteuid().as_raw().to_string();
     let known = fs::read_to_string("/etc/passwd").expect("/etc/passwd");
     let mut users = known.lines().map(|line| line.split(':').collect::<Vec<_>>());
@@ -213,7 +213,7 @@ fn user() -> String {
 }
 
 /// A process and all that descend from it, by what the kernel says now.
-fn with_descendants(of: u32) -> Vec<u32> {
+pub(crate) fn with_descendants(of: u32) -> Vec<u32> {
     let mut parents = Vec::new();
     for entry in fs::read_dir("/proc").expect("/proc").flatten() {
         let Some(id) = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else { continue };

@@ -186,6 +186,36 @@ fn a_server_is_reached_by_a_url_and_keys() {
     assert!(!format!("{settings:?}").contains("s3cret"));
 }
 
+#[cfg(feature = "smb")]
+#[test]
+fn a_windows_share_is_reached_by_a_url_and_a_password() {
+    let example = Example::new();
+    example.write("password", "s3cret\n");
+    example.replace(DEPARTMENT_FILE, "file_mode = \"0640\"\n", "");
+    let keys =
+        "\"smb://CORP;batch@files.example.org/finance/drops\"\npassword_file = \"password\"\nparallel_transfers = 2";
+    example.replace(BRIDGE_FILE, "\"../var/estate\"", keys);
+    let settings = example.load().unwrap_or_else(|problems| panic!("{problems}"));
+    let ShareSettings::Smb(server) = &settings.shares["estate"] else { panic!("no server") };
+    let address = &server.address;
+    assert_eq!(
+        [&address.domain, &address.user, &address.share, &address.directory],
+        ["CORP", "batch", "finance", "drops"]
+    );
+    assert_eq!((address.whole.host.as_str(), address.whole.port), ("files.example.org", 445));
+    assert_eq!(server.password.as_ref().unwrap().reveal(), "s3cret");
+    assert_eq!((server.stall_timeout.as_millis(), server.connect_timeout.as_millis()), (30_000, 10_000));
+    assert_eq!(server.parallel_transfers, 2);
+    let place = Path::new("smb://CORP;batch@files.example.org:445/finance/drops/public_works/bids");
+    assert_eq!(settings.feeds[0].place, place);
+    assert!(!format!("{settings:?}").contains("s3cret"));
+    assert!(!server.exclusive_rename);
+    let guest = Example::new();
+    guest.replace(DEPARTMENT_FILE, "file_mode = \"0640\"\n", "");
+    guest.replace(BRIDGE_FILE, "\"../var/estate\"", "\"smb://Guest@files.example.org/public\"");
+    guest.load().unwrap_or_else(|problems| panic!("{problems}"));
+}
+
 #[test]
 fn a_file_url_is_a_path() {
     for (url, root) in [("file:///srv/legacy%20files", "/srv/legacy files"), ("file://localhost/srv", "/srv")] {

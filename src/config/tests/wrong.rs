@@ -73,6 +73,12 @@ fn traces() {
     check(include_str!("wrong/traces.txt"));
 }
 
+#[cfg(feature = "smb")]
+#[test]
+fn smb() {
+    check(include_str!("wrong/smb.txt"));
+}
+
 #[test]
 fn store() {
     check(include_str!("wrong/store.txt"));

@@ -40,10 +40,10 @@ pub fn written_bytes_are_hashed(harness: &dyn OutboxHarness) {
     assert_eq!(stage(&*outbox, &name(2), b"").size, 0);
 }
 
-/// What has the final name stays as it is, and so does the staged file: once the name is free it is published.
+/// What has the final name stays as it is, and so does the staged file: once the name is free it is published. An outbox
+/// that cannot keep two from taking a name at once looks first.
 pub fn existing_target_is_not_replaced(harness: &dyn OutboxHarness) {
     let (outbox, target) = (harness.outbox(), path("orders.dat"));
-    assert!(outbox.capabilities().publishes_without_replacing);
     harness.put(&target, b"of somebody else");
     witnessed(&*outbox, &name(1), b"ours");
     for _ in 0..2 {
@@ -59,6 +59,11 @@ pub fn existing_target_is_not_replaced(harness: &dyn OutboxHarness) {
 /// Many publishers of one name at once: one wins, and its bytes are whole.
 pub fn of_two_publishers_one_wins(harness: &dyn OutboxHarness) {
     const PUBLISHERS: u64 = 8;
+    let outbox = harness.outbox();
+    if !outbox.capabilities().publishes_without_replacing {
+        println!("{}: gives no promise for two that publish under one name at once", outbox.address());
+        return;
+    }
     for round in 0..20 {
         let target = path(&format!("orders-{round}.dat"));
         let won: Vec<u64> = std::thread::scope(|scope| {
