@@ -8,6 +8,7 @@ use std::fs;
 use std::path::Path;
 
 use dropbridge_conformance::openssh::{OpenSsh, OpenSshOptions};
+use dropbridge_conformance::samba::{Samba, SambaOptions};
 use support::{FeedOptions, LogKind, Site, order_name, orders};
 
 /// A feed with markers that does this with its files.
@@ -82,6 +83,17 @@ fn published_files_leave_a_server_as_the_feed_says() {
     play_all(|options| {
         let site = with_a_past(options);
         let share = support::sftp::share_lines(&server, server.address(), &site.path("share"));
+        site.configure(&FeedOptions { share, ..options.clone() });
+        site
+    });
+}
+
+#[test]
+fn published_files_leave_a_windows_share_as_the_feed_says() {
+    let Some(server) = Samba::start(SambaOptions::default()) else { return };
+    play_all(|options| {
+        let site = with_a_past(options);
+        let share = support::smb::share_lines(&server, server.address(), &site.path("share"));
         site.configure(&FeedOptions { share, ..options.clone() });
         site
     });

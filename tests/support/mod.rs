@@ -16,6 +16,7 @@ pub mod places;
 pub mod private_broker;
 pub mod relayed;
 pub mod sftp;
+pub mod smb;
 pub mod strace;
 pub mod tampering;
 pub mod watching;

@@ -15,7 +15,7 @@ struct Program {
     without: &'static str,
 }
 
-const PROGRAMS: [Program; 11] = [
+const PROGRAMS: [Program; 12] = [
     Program { name: "java", package: "default-jre-headless", without: "everything that needs Apache Kafka" },
     Program { name: "mvn", package: "maven", without: "everything that needs Apache Kafka" },
     Program { name: "openssl", package: "openssl", without: "everything that needs Apache Kafka" },
@@ -26,6 +26,7 @@ const PROGRAMS: [Program; 11] = [
     Program { name: "promtool", package: "prometheus", without: "the alert rules" },
     Program { name: "chromium", package: "chromium", without: "the page for the owner of a department" },
     Program { name: "sshd", package: "openssh-server", without: "shares on SFTP servers" },
+    Program { name: "smbd", package: "samba", without: "shares on Windows and Samba servers" },
     Program { name: "systemd-analyze", package: "systemd", without: "the systemd unit" },
 ];
 
