@@ -213,6 +213,17 @@ fn adapters_know_the_port_alone() {
     assert!(adapters >= 5);
 }
 
+/// A team copies an example: what it takes from the tree must be little, and the bridge is none of it.
+#[test]
+fn examples_depend_on_nothing_of_ours() {
+    let manifest = fs::read_to_string(tree().join("examples/choreography/Cargo.toml")).unwrap();
+    let manifest: toml_edit::DocumentMut = manifest.parse().unwrap();
+    for table in ["dependencies", "dev-dependencies"] {
+        let names: Vec<&str> = manifest[table].as_table().unwrap().iter().map(|(name, _)| name).collect();
+        assert!(!names.is_empty() && names.iter().all(|name| !name.starts_with("dropbridge")), "{table}: {names:?}");
+    }
+}
+
 #[test]
 fn nothing_is_left_over() {
     // Put together here, so that this file does not find itself.
@@ -220,7 +231,7 @@ fn nothing_is_left_over() {
         .map(|parts| parts.concat());
     let machine = [["/wo", "rk/"], ["/ro", "ot/"], ["/home", "/"]].map(|parts| parts.concat());
     let mut wrong = Vec::new();
-    let written = ["src", "adapters", "xtask", "tests", "config", "docs", "fixtures", ".ci", ".cargo"];
+    let written = ["src", "adapters", "examples", "xtask", "tests", "config", "docs", "fixtures", ".ci", ".cargo"];
     let single = ["Cargo.toml", "Dockerfile", "README.md"].map(|file| tree().join(file));
     for path in written.into_iter().flat_map(files).chain(single) {
         // Legacy files are what they are, and not all of them text.
@@ -234,7 +245,7 @@ fn nothing_is_left_over() {
 #[test]
 fn files_are_of_a_size_that_can_be_read() {
     const MOST_LINES: usize = 600;
-    for directory in ["src", "adapters", "xtask", "tests"] {
+    for directory in ["src", "adapters", "examples", "xtask", "tests"] {
         for path in rust_files(directory) {
             let lines = fs::read_to_string(&path).unwrap().lines().count();
             assert!(lines <= MOST_LINES, "{} has {lines} lines: split it along its nouns", short(&path));
@@ -244,7 +255,7 @@ fn files_are_of_a_size_that_can_be_read() {
 
 #[test]
 fn no_file_is_dead() {
-    let mut roots = vec![tree().join("src"), tree().join("xtask/src")];
+    let mut roots = vec![tree().join("src"), tree().join("xtask/src"), tree().join("examples/choreography/src")];
     roots.extend(
         ["port", "local", "kafka", "sqlite", "cache", "sftp", "smb", "conformance"]
             .map(|adapter| tree().join("adapters").join(adapter).join("src")),
@@ -253,7 +264,8 @@ fn no_file_is_dead() {
         let below = root.strip_prefix(tree()).unwrap().display().to_string();
         for path in rust_files(&below) {
             let stem = path.file_stem().unwrap().to_str().unwrap();
-            if ["lib", "main"].contains(&stem) {
+            // Cargo finds programs by their place.
+            if ["lib", "main"].contains(&stem) || path.parent().unwrap().ends_with("src/bin") {
                 continue;
             }
             let (name, directory) = if stem == "mod" {
