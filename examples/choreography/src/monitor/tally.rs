@@ -61,8 +61,8 @@ pub(super) struct TopicFlow {
     pub(super) repeats: i64,
     /// Events of the last minute.
     pub(super) last_minute: i64,
-    /// Events a minute, over the last ten.
-    pub(super) per_minute_of_ten: f64,
+    /// Events of the last ten minutes.
+    pub(super) last_ten_minutes: i64,
     /// When the newest was written.
     pub(super) newest: Option<Timestamp>,
 }
@@ -106,8 +106,8 @@ impl Tally {
     /// What flowed, in the order of the work, as of a moment.
     pub(super) fn topics(&self, now: Timestamp) -> Result<Vec<TopicFlow>> {
         let sql = "SELECT topic, events, repeats, newest_ms,
-              (SELECT total(events) FROM slots WHERE slots.topic = topics.topic AND slot BETWEEN ?1 - 5 AND ?1),
-              (SELECT total(events) FROM slots WHERE slots.topic = topics.topic AND slot BETWEEN ?1 - 59 AND ?1)
+              (SELECT coalesce(sum(events), 0) FROM slots WHERE slots.topic = topics.topic AND slot BETWEEN ?1 - 5 AND ?1),
+              (SELECT coalesce(sum(events), 0) FROM slots WHERE slots.topic = topics.topic AND slot BETWEEN ?1 - 59 AND ?1)
             FROM topics ORDER BY step, topic DESC";
         let mut statement = self.store.connection().prepare_cached(sql)?;
         let rows = statement.query_map([now.as_millisecond().div_euclid(SLOT_MS)], |row| {
@@ -116,9 +116,8 @@ impl Tally {
                 events: row.get(1)?,
                 repeats: row.get(2)?,
                 newest: Timestamp::from_millisecond(row.get(3)?).ok(),
-                #[allow(clippy::cast_possible_truncation, reason = "a sum of whole numbers")]
-                last_minute: row.get::<_, f64>(4)? as i64,
-                per_minute_of_ten: row.get::<_, f64>(5)? / 10.0,
+                last_minute: row.get(4)?,
+                last_ten_minutes: row.get(5)?,
             })
         })?;
         Ok(rows.collect::<rusqlite::Result<_>>()?)
@@ -244,12 +243,12 @@ mod tests {
         ];
         tally.count("BidProcessed", "p.BidProcessed", &batch).unwrap();
         let flow = &tally.topics("2026-01-31T08:09:59Z".parse().unwrap()).unwrap()[0];
-        assert_eq!((flow.events, flow.repeats, flow.last_minute, flow.per_minute_of_ten), (3, 1, 2, 0.3));
+        assert_eq!((flow.events, flow.repeats, flow.last_minute, flow.last_ten_minutes), (3, 1, 2, 3));
         assert_eq!(flow.newest.unwrap().to_string(), "2026-01-31T08:09:59Z");
         assert_eq!(tally.next_offset("p.BidProcessed", 0).unwrap(), Some(5));
         assert_eq!(tally.next_offset("p.BidProcessed", 1).unwrap(), None);
         let later = &tally.topics("2026-01-31T08:12:00Z".parse().unwrap()).unwrap()[0];
-        assert_eq!((later.last_minute, later.per_minute_of_ten), (0, 0.2));
+        assert_eq!((later.last_minute, later.last_ten_minutes), (0, 2));
     }
 
     #[test]
