@@ -98,12 +98,14 @@ impl Bridge {
             deliveries: Arc::new(Mutex::new(DeliveryIndex::default())),
             caches: Arc::new(SqliteCaches::new(settings.state.join(LEDGER_CACHE))),
             arrivals: Arc::new(Arrivals::new(&settings)),
+            authorities: Arc::default(),
             metrics,
             traces,
             health,
             stop: Stop::new(),
             takeover_after: settings.takeover_after,
         };
+        context.authorities.follow(settings.gates.keys());
         let servers = Servers::default();
         Ok(Self { settings: Arc::new(settings), context, feeds, renderings, servers })
     }
@@ -133,6 +135,7 @@ impl Bridge {
     pub fn supersede(&self, before: &Self) {
         let Context { clock, metrics, health, traces, .. } = self.context.clone();
         let feeds = self.plans();
+        self.context.authorities.follow(self.settings.gates.keys());
         for gone in before.settings.feeds.iter().filter(|feed| !feeds.contains_key(&feed.id)) {
             health.forget_feed(&gone.id);
         }
@@ -147,6 +150,27 @@ impl Bridge {
     #[must_use]
     pub fn plans(&self) -> Plans {
         self.feeds.iter().map(|plan| (plan.id().to_owned(), Arc::clone(plan))).collect()
+    }
+
+    /// Renderings of a department that roll events into files.
+    #[must_use]
+    pub fn windows_of(&self, department: &str) -> Vec<String> {
+        let is_window = |plan: &&Arc<RenderingPlan>| {
+            matches!(plan.source, PlanSource::Window(_)) && plan.settings.department == department
+        };
+        self.renderings.iter().filter(is_window).map(|plan| plan.id().to_owned()).collect()
+    }
+
+    /// Whether candidate events of a department are forwarded: it states `[cutover]`, and the topics are there.
+    ///
+    /// # Errors
+    /// Of the log.
+    pub fn forwards(&self, department: &str) -> dropbridge_port::Result<bool> {
+        let candidates = self.context.topics.candidates();
+        let names: Vec<&str> = candidates.iter().map(String::as_str).collect();
+        Ok(self.settings.gates.contains_key(department)
+            && !names.is_empty()
+            && self.context.log.topics(&names)?.len() == names.len())
     }
 
     /// The share of a feed, rooted at its inbox.

@@ -295,11 +295,22 @@ fn a_purge_survives_a_kill_at_every_point_on_kafka() {
 }
 
 /// Those of deliveries are played by `tests/delivery_crash.rs`, those of arrivals by `tests/arrivals.rs`, which has a clock
-/// that goes faster.
+/// that goes faster, those of candidate events and cutovers by `tests/forwarding.rs`.
 fn is_of_others(name: &str) -> bool {
-    ["outbox_", "fetched", "rendered", "intent_", "receipt_", "arrivals_", "relay_", "window_", "inbox_"]
-        .iter()
-        .any(|own| name.starts_with(own))
+    let others = [
+        "outbox_",
+        "fetched",
+        "rendered",
+        "intent_",
+        "receipt_",
+        "arrivals_",
+        "relay_",
+        "window_",
+        "inbox_",
+        "candidates_",
+        "cutover_",
+    ];
+    others.iter().any(|own| name.starts_with(own))
 }
 
 /// A point that no scenario passes would never be killed at.

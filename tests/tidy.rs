@@ -21,7 +21,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("arrivals", &["domain"]),
     ("window", &["domain"]),
     ("parity", &["domain", "layout"]),
-    ("cutover", &["domain"]),
+    ("cutover", &["domain", "window"]),
     ("capture", &["domain"]),
     ("config", &["arrivals", "capture", "cutover", "domain", "layout", "mapping", "parity", "window"]),
     ("ledger", &["arrivals", "config", "cutover", "domain", "layout", "window"]),
@@ -32,10 +32,13 @@ const MAY_USE: &[(&str, &[&str])] = &[
         "inbound",
         &[
             "arrivals", "capture", "clock", "config", "cutover", "domain", "health", "layout", "ledger", "mapping",
-            "metrics", "stop", "traces",
+            "metrics", "stop", "traces", "window",
         ],
     ),
-    ("outbound", &["capture", "config", "domain", "inbound", "layout", "ledger", "mapping", "stop", "window"]),
+    (
+        "outbound",
+        &["capture", "config", "cutover", "domain", "inbound", "layout", "ledger", "mapping", "stop", "window"],
+    ),
     ("relay", &["capture", "config", "domain", "inbound"]),
     (
         "wiring",

@@ -1,8 +1,9 @@
 //! Which names in an inbox belong to a feed.
 
-use dropbridge_port::StagedName;
+use dropbridge_port::{EntryPath, StagedName};
 
 use crate::capture::readiness::Readiness;
+use crate::domain::BusinessDate;
 use crate::domain::name_pattern::{NameFacts, NamePattern, Wildcard};
 
 /// Selects by name.
@@ -54,6 +55,22 @@ impl Selection {
             return Named::Companion;
         }
         self.include.iter().find_map(|pattern| pattern.read(name)).map_or(Named::Foreign, Named::Entry)
+    }
+
+    /// Whether every name that fits carries a business date.
+    #[must_use]
+    pub fn has_date(&self) -> bool {
+        self.include.iter().all(NamePattern::has_date)
+    }
+
+    /// The business date that the name of an entry carries; `path` as the ledger has it.
+    #[must_use]
+    pub fn date_of(&self, path: &str) -> Option<BusinessDate> {
+        let path = EntryPath::parse(path)?;
+        match self.classify(path.file_name()) {
+            Named::Entry(Ok(facts)) => facts.business_date,
+            _ => None,
+        }
     }
 }
 

@@ -1,5 +1,7 @@
 //! `dropbridge cutover`: the stage of each department, and moving one.
 
+mod handover;
+
 use std::sync::Arc;
 
 use anyhow::anyhow;
@@ -14,7 +16,7 @@ use crate::ledger::control::RequestAction;
 use crate::ledger::replay::{ControlState, read_control};
 use crate::wiring::Bridge;
 
-/// `cutover status|plan|advance|rollback|history`.
+/// `cutover status|plan|advance|rollback|handover|history`.
 #[derive(Debug, Subcommand)]
 pub(super) enum CutoverCommand {
     /// The stage of each department, and who speaks for it.
@@ -51,6 +53,13 @@ pub(super) enum CutoverCommand {
         department: String,
         #[command(flatten)]
         asked: CommandArguments,
+    },
+    /// What a legacy producer has to know before it speaks again: files that its consumers got meanwhile, the number that
+    /// comes next, and facts that it has no record of.
+    #[command(after_help = "Example:\n  dropbridge cutover handover parks")]
+    Handover {
+        /// The department.
+        department: String,
     },
     /// Every transition: who, when, why, and on what evidence.
     #[command(after_help = "Example:\n  dropbridge cutover history parks --json")]
@@ -105,6 +114,7 @@ pub(super) async fn run(bridge: Arc<Bridge>, command: &CutoverCommand, output: O
             prospect.show(output)?;
             Ok(if prospect.plan.blocks.is_empty() { Answer::Fine } else { Answer::No })
         }
+        CutoverCommand::Handover { department } => handover::run(&bridge, &control, department, output),
         CutoverCommand::Advance { department, asked } => {
             go(&bridge, &control, department, asked.command(Direction::Advance), output).await
         }
@@ -210,12 +220,13 @@ impl<'a> Prospect<'a> {
         let ledger = bridge.context.look_into_ledger(0, genesis)?;
         let plans = bridge.feeds.iter().map(|plan| &**plan);
         let newest = newest_date(department, &ledger, &*bridge.context.log)?;
+        let newest = newest.max(control.spoken.get(department).copied());
         let compared = Compared {
             days: control.compared_days.get(department),
             renderings: &bridge.settings.renderings,
             now: bridge.context.clock.now(),
         };
-        let evidence = evidence(department, plans, &ledger, newest, &compared)?;
+        let evidence = evidence(department, plans, &ledger, newest, bridge.forwards(department)?, &compared)?;
         let gates = bridge.settings.gates.get(department).cloned().unwrap_or_default();
         let unmoved = CutoverJournal::new(department);
         let journal = control.cutovers.get(department).unwrap_or(&unmoved);
@@ -236,6 +247,7 @@ impl<'a> Prospect<'a> {
             ("feeds", list(&evidence.feeds)),
             ("taps", list(&evidence.taps)),
             ("not proven", list(&evidence.unproven)),
+            ("without a date", list(&evidence.undated)),
             ("open drops", evidence.open_drops.to_string()),
             ("days of parity", format!("{} of {}", evidence.parity_days, gates.parity_days)),
             ("candidate behind", known(lag)),
@@ -292,6 +304,9 @@ async fn go(
     output.object(moved)?;
     let forced = if moved.forced.is_empty() { "" } else { ", FORCED" };
     output.line(format!("{department}: {} → {} from {} on{forced}", moved.from, moved.to, moved.effective))?;
+    if moved.from.authority() == Authority::Candidate && moved.to.authority() == Authority::Legacy {
+        output.line(format!("what the legacy producer has to know: dropbridge cutover handover {department}"))?;
+    }
     Ok(Answer::Fine)
 }
 

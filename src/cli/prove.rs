@@ -160,8 +160,8 @@ fn prove_by_feed(bridge: &str, plan: &FeedPlan, path: &Path, report: &mut Report
     let entry =
         EntryFacts { path: name.to_string_lossy().into_owned(), size: report.bytes, modified_ns: 0, version: 0 };
     let identity = Identity { key: LogicalKey::from_text(&entry.path), facts, generation: 0 };
-    let source =
-        Source { plan, bridge, identity: &identity, entry: &entry, hash: report.sha256, revision: 1, supersedes: None };
+    let (hash, revision, supersedes, journal) = (report.sha256, 1, None, None);
+    let source = Source { plan, bridge, identity: &identity, entry: &entry, hash, revision, supersedes, journal };
     let open = || -> io::Result<Box<dyn Read>> { Ok(Box::new(File::open(path)?)) };
     match prove(&source, &open)? {
         Ok(summary) => {

@@ -125,7 +125,10 @@ pub(super) fn reason_of(state: &DropState) -> String {
         DropState::Abandoned { reason, closed: Some(why), .. } => format!("{reason}; closed: {why}"),
         DropState::Echo { delivery } => format!("it is our delivery {delivery}"),
         DropState::Vanished => "it disappeared before it could be read".to_owned(),
-        DropState::Baseline | DropState::Publishing { .. } | DropState::Published { .. } => String::new(),
+        DropState::Baseline
+        | DropState::Publishing { .. }
+        | DropState::Published { .. }
+        | DropState::Withheld { .. } => String::new(),
     }
 }
 
@@ -210,11 +213,15 @@ pub(super) fn show_drop(entry: &LedgerEntry, carriers: &[Carrier], output: Outpu
         lines.push(("came again", format!("{} with the same bytes", counted(entry.repeats, "time"))));
     }
     match &entry.state {
-        DropState::Published { records, events, verdict, rejects, revision, supersedes, ranges } => {
+        DropState::Published { records, events, withheld, verdict, rejects, revision, supersedes, ranges } => {
             lines.push((
                 "made",
                 format!("{} from {}, revision {revision}", counted(*events, "event"), counted(*records, "record")),
             ));
+            if *withheld > 0 {
+                let withheld = counted(*withheld, "event");
+                lines.push(("withheld", format!("{withheld}: the new service speaks for their dates")));
+            }
             if let Some(verdict) = verdict {
                 lines.push(("round trip", verdict.to_string()));
             }
@@ -227,6 +234,11 @@ pub(super) fn show_drop(entry: &LedgerEntry, carriers: &[Carrier], output: Outpu
             for range in ranges {
                 lines.push(("events in", show_range(range)));
             }
+        }
+        DropState::Withheld { records, withheld, round_trip, .. } => {
+            lines.push(("withheld", format!("{} from {}", counted(*withheld, "event"), counted(*records, "record"))));
+            lines.push(("why", "the new service speaks for their dates".to_owned()));
+            lines.push(("round trip", round_trip.to_string()));
         }
         DropState::Publishing { through, .. } => lines.push(("published", format!("events 1 to {through} so far"))),
         DropState::Quarantined { reject, attempts } => {

@@ -79,7 +79,12 @@ pub enum Block {
         /// The feeds.
         feeds: Vec<String>,
     },
-    /// This build does not forward candidate events.
+    /// Names of these feeds' files carry no business date.
+    Undated {
+        /// The feeds.
+        feeds: Vec<String>,
+    },
+    /// Candidate events of the department are not forwarded.
     NoForwarding,
     /// To overrule needs a reason.
     NoReason,
@@ -245,6 +250,9 @@ fn advance(to: Stage, gates: &Gates, evidence: &Evidence, command: &Command, blo
     if !evidence.taps.is_empty() {
         blocks.push(Block::Tap { feeds: evidence.taps.clone() });
     }
+    if !evidence.undated.is_empty() {
+        blocks.push(Block::Undated { feeds: evidence.undated.clone() });
+    }
     if !evidence.forwards {
         blocks.push(Block::NoForwarding);
     }
@@ -290,7 +298,14 @@ impl fmt::Display for Block {
                 feeds.join(", "),
                 if feeds.len() == 1 { "has" } else { "have" }
             ),
-            Self::NoForwarding => out.write_str("this build of dropbridge does not forward candidate events yet"),
+            Self::Undated { feeds } => write!(
+                out,
+                "names of files of {} carry no business date: nobody could tell which of them the consumer is to get",
+                feeds.join(", ")
+            ),
+            Self::NoForwarding => out.write_str(
+                "nothing forwards its candidate events: state `[cutover]` in the department's file, and run `init`",
+            ),
             Self::NoReason => out.write_str("to overrule needs a reason"),
             Self::ParityDays { days, needed } => {
                 write!(out, "{days} business days of parity in a row, {needed} are needed")

@@ -17,6 +17,9 @@ pub struct Evidence {
     /// Feeds of which some published file cannot be written again from its events, or none was published yet.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unproven: Vec<String>,
+    /// Feeds whose file names carry no business date: nobody could tell whether a file may be passed on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub undated: Vec<String>,
     /// Drops that wait for a person.
     pub open_drops: u64,
     /// The last business days in a row on which all files were in parity.
@@ -29,7 +32,7 @@ pub struct Evidence {
     pub newest_date: Option<BusinessDate>,
     /// The legacy producer's files still come, for all dates up to the newest.
     pub legacy_runs: bool,
-    /// This build forwards candidate events.
+    /// Candidate events of the department are forwarded: it states `[cutover]`, and the candidate topics are there.
     pub forwards: bool,
 }
 

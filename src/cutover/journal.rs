@@ -74,6 +74,13 @@ impl CutoverJournal {
         self.stage_on(date).authority()
     }
 
+    /// Who spoke for a business date when only the first so many transitions were journaled.
+    #[must_use]
+    pub fn authority_after(&self, transitions: usize, date: BusinessDate) -> Authority {
+        let first = self.transitions.iter().take(transitions);
+        first.rev().find(|transition| transition.effective <= date).map_or(Stage::Observe, |last| last.to).authority()
+    }
+
     /// The stage that it comes to, when all that is planned is in effect.
     #[must_use]
     pub fn last_stage(&self) -> Stage {

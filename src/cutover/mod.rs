@@ -9,6 +9,7 @@
 mod comparison;
 mod decide;
 mod evidence;
+mod forwarding;
 mod journal;
 mod stage;
 #[cfg(test)]
@@ -17,5 +18,6 @@ mod tests;
 pub use comparison::{ComparedDay, ComparedDays, ComparedFile, DueOn, newest_candidate, newest_due, parity_days};
 pub use decide::{Block, Command, Direction, Plan, decide, plan};
 pub use evidence::{Evidence, Gates};
+pub use forwarding::{CatchUp, Forwarding, Passage, Spoken};
 pub use journal::{CutoverJournal, Transition};
 pub use stage::{Authority, Stage};

@@ -167,6 +167,7 @@ mod tests {
         let state = DropState::Published {
             records: 2,
             events: 2,
+            withheld: 0,
             verdict: None,
             rejects: 0,
             revision: 1,

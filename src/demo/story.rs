@@ -92,6 +92,7 @@ fn told_of(entry: &LedgerEntry) -> Option<String> {
     }
     Some(match &entry.state {
         DropState::Baseline => return None,
+        DropState::Withheld { .. } => "withheld".to_owned(),
         DropState::Published { events: 1, .. } => "1 event published".to_owned(),
         DropState::Published { events, .. } => format!("{events} events published"),
         DropState::Publishing { through, .. } => format!("published as far as event {through}"),

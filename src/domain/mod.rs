@@ -5,6 +5,7 @@ pub mod date;
 pub mod date_time_format;
 pub mod digits;
 pub mod entry;
+pub mod envelope;
 pub mod event;
 pub mod event_reader;
 mod full_date;

@@ -88,6 +88,10 @@ fn span(entry: &LedgerEntry, outcome: Outcome, bytes: u64, way: &Way, wall: &Wal
             let verdict = verdict.map_or("not proven", Verdict::as_str);
             attributes.push(("dropbridge.verdict", Value::Text(verdict.to_owned())));
         }
+        DropState::Withheld { records, withheld, .. } => {
+            attributes.push(("dropbridge.records", Value::Number(*records)));
+            attributes.push(("dropbridge.withheld", Value::Number(*withheld)));
+        }
         DropState::Quarantined { reject, .. } => error = Some(reject.to_string()),
         DropState::Held { reason } | DropState::Abandoned { reason, .. } => error = Some(reason.clone()),
         DropState::Vanished => error = Some("it disappeared before it could be read".to_owned()),
@@ -113,6 +117,7 @@ fn outcome(entry: &LedgerEntry) -> Option<Outcome> {
     Some(match &entry.state {
         _ if entry.repeats > 0 => Outcome::Repeated,
         DropState::Published { .. } => Outcome::Published,
+        DropState::Withheld { .. } => Outcome::Withheld,
         DropState::Quarantined { .. } => Outcome::Quarantined,
         DropState::Held { .. } => Outcome::Held,
         DropState::Vanished => Outcome::Vanished,
@@ -157,9 +162,12 @@ fn tell(line: &Line<'_>) {
         _ if entry.repeats > 0 => {
             tell!(info, line, repeats = entry.repeats, "the same bytes again: recorded, not published");
         }
-        DropState::Published { records, events, verdict, rejects, revision, .. } => {
+        DropState::Withheld { records, withheld, .. } => {
+            tell!(info, line, records, withheld, "recorded, not published: the new service speaks for its dates");
+        }
+        DropState::Published { records, events, withheld, verdict, rejects, revision, .. } => {
             let verdict = verdict.map_or("not proven", Verdict::as_str);
-            tell!(info, line, records, events, rejects, revision, verdict, "published");
+            tell!(info, line, records, events, withheld, rejects, revision, verdict, "published");
         }
         DropState::Quarantined { reject, attempts } => {
             tell!(error, line, attempts, code = reject.code.as_str(), "quarantined: {reject}");

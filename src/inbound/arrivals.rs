@@ -384,8 +384,8 @@ mod tests {
     }
 
     fn published(events: u64) -> DropState {
-        let (verdict, supersedes, ranges) = (None, None, Vec::new());
-        DropState::Published { records: events + 2, events, verdict, rejects: 0, revision: 1, supersedes, ranges }
+        let (verdict, supersedes, ranges, records) = (None, None, Vec::new(), events + 2);
+        DropState::Published { records, events, withheld: 0, verdict, rejects: 0, revision: 1, supersedes, ranges }
     }
 
     #[test]

@@ -41,7 +41,7 @@ impl Publisher {
             examined = Some(self.examine(file)?);
         }
         match examined.as_ref().unwrap_or(&file.outcome) {
-            Outcome::Events { events, .. } if *events >= through => {}
+            Outcome::Events { events, withheld, .. } if events + withheld >= through => {}
             Outcome::Events { .. } => return self.abandon(file, CHANGED),
             Outcome::Reject(reject) => return self.abandon(file, &format!("it can no longer be read: {reject}")),
             _ => return self.abandon(file, "its bytes are gone"),
@@ -68,7 +68,8 @@ impl Publisher {
 
     fn stream(&mut self, file: &Prepared, outcome: &Outcome, mut progress: Progress) -> Result<Streamed> {
         let context = self.context();
-        let (Some(source), Some(hash)) = (file.source(&context.bridge), file.hash) else {
+        let journal = context.authorities.journal(&file.plan.settings.department);
+        let (Some(source), Some(hash)) = (file.source(&context.bridge, journal.as_deref()), file.hash) else {
             return Err(PortError::new(ErrorKind::Bug, "publish", &file.entry.path, "a file without bytes"));
         };
         let store = Arc::clone(&self.store);
@@ -76,12 +77,13 @@ impl Publisher {
         let trailer = read_trailer(&source, &body, &store).map_err(|failure| changed(file, failure))?;
         let naming = source.naming();
         let reader = open_body(&body, hash, &store)?;
-        let mut translator = Translator::new(&file.plan, reader, source.origin(), &naming, trailer.as_ref());
+        let mut translator =
+            Translator::new(&file.plan, reader, source.origin(), &naming, trailer.as_ref()).spoken_by(source.journal);
         // Where events were left out, they have to be found and left out again.
         if matches!(outcome, Outcome::Events { file, .. } if file.rejects.is_empty()) {
             translator = translator.examined();
         }
-        self.slot.begin()?;
+        self.begin()?;
         pass(Failpoint::Begun, &file.entry.path)?;
         let Some(digest) = skip_committed(file, &mut translator, &progress)? else { return Ok(Streamed::Changed) };
         let limits = self.hold_limits();
@@ -110,14 +112,14 @@ impl Publisher {
                 Next::Send(events) => self.send_batch(file, &events, half, &mut sent)?,
                 Next::Commit { through, digest } => {
                     progress.through = through;
-                    self.commit_chunk(file, progress, &digest)?;
+                    self.commit_chunk(file, outcome, progress, &digest)?;
                     sent = 0;
                     pass(Failpoint::BetweenChunks, &file.entry.path)?;
                     if self.slot.context().stop.is_raised() {
                         return Ok(Streamed::Interrupted);
                     }
                     self.slot.beat_if_due()?;
-                    self.slot.begin()?;
+                    self.begin()?;
                 }
                 Next::Finish => {
                     self.commit_last(file, outcome, std::mem::take(&mut progress.ranges))?;
@@ -149,7 +151,13 @@ impl Publisher {
         Ok(())
     }
 
-    fn commit_chunk(&mut self, file: &Prepared, progress: &mut Progress, digest: &Sha256) -> Result<()> {
+    fn commit_chunk(
+        &mut self,
+        file: &Prepared,
+        outcome: &Outcome,
+        progress: &mut Progress,
+        digest: &Sha256,
+    ) -> Result<()> {
         extend_ranges(&mut progress.ranges, &self.slot.writer().settle()?);
         let state = DropState::Publishing {
             through: progress.through,
@@ -159,6 +167,7 @@ impl Publisher {
             ranges: progress.ranges.clone(),
         };
         let entry = self.entry_of(file, state);
+        self.send_spoken_of(file, outcome)?;
         self.finish(file, &entry, None)
     }
 
@@ -171,6 +180,7 @@ impl Publisher {
         manifest.file = Some(FileSummary::clone(summary));
         self.send_manifest(&manifest)?;
         self.send_bad_records(file, summary)?;
+        self.send_spoken_of(file, outcome)?;
         let state = published(file, summary, *records, *events, ranges);
         let entry = self.entry_of(file, state);
         self.send_request_done(file)?;
@@ -179,11 +189,16 @@ impl Publisher {
         Ok(())
     }
 
+    fn send_spoken_of(&mut self, file: &Prepared, outcome: &Outcome) -> Result<()> {
+        let Outcome::Events { newest_date, .. } = outcome else { return Ok(()) };
+        self.send_spoken(&file.plan.settings.department, *newest_date)
+    }
+
     /// Ledger entry and commit.
     fn finish(&mut self, file: &Prepared, entry: &LedgerEntry, summary: Option<&FileSummary>) -> Result<()> {
         if cfg!(feature = "sabotage-split-ledger") {
             self.commit()?;
-            self.slot.begin()?;
+            self.begin()?;
         }
         self.slot.send_ledger(entry)?;
         pass(Failpoint::Produced, &file.entry.path)?;
@@ -203,7 +218,7 @@ impl Publisher {
         let manifest = self.manifest(file, ManifestStatus::Abandoned, through, ranges.clone());
         let state = DropState::Abandoned { through, reason: reason.to_owned(), ranges, closed: None };
         let entry = self.entry_of(file, state);
-        self.slot.begin()?;
+        self.begin()?;
         self.send_manifest(&manifest)?;
         self.slot.send_ledger(&entry)?;
         self.send_request_done(file)?;

@@ -8,10 +8,16 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use dropbridge_port::Result;
+use dropbridge_port::failpoint::Failpoint;
 
+use super::forward::Forwarder;
 use super::plan::FeedPlan;
+use super::prepare::pass;
 use super::publish::Publisher;
-use crate::cutover::{Command, CutoverJournal, Evidence, Gates, decide};
+use super::slot::Context;
+use crate::cutover::{
+    Authority, Command, CutoverJournal, Direction, Evidence, Forwarding, Gates, Stage, Transition, decide,
+};
 use crate::domain::BusinessDate;
 use crate::layout::Verdict;
 use crate::ledger::control::Request;
@@ -25,9 +31,6 @@ pub use newest::newest_date;
 /// So many of a feed's newest published files have to be proven.
 const PROVEN_FILES: usize = 100;
 
-/// This build forwards no candidate events: a department cannot go live.
-const FORWARDS: bool = false;
-
 /// What a command asks of a department.
 #[derive(Clone, Copy, Debug)]
 pub struct Asked<'a> {
@@ -39,9 +42,14 @@ pub struct Asked<'a> {
     pub newest_date: Option<BusinessDate>,
     /// What was compared.
     pub compared: Compared<'a>,
+    /// The newest date of the files that its relays have passed on.
+    pub newest_relayed: Option<BusinessDate>,
+    /// Renderings whose windows are about it.
+    pub windows: &'a [String],
 }
 
-/// What is known of a department. `newest_date`: what [`newest_date`] found.
+/// What is known of a department. `newest_date`: the newest that was published or delivered, by either side; `forwards`:
+/// its candidate events are forwarded.
 ///
 /// # Errors
 /// As for [`LedgerIndex::drops`].
@@ -50,9 +58,10 @@ pub fn evidence<'p>(
     plans: impl Iterator<Item = &'p FeedPlan>,
     ledger: &LedgerIndex,
     newest_date: Option<BusinessDate>,
+    forwards: bool,
     compared: &Compared<'_>,
 ) -> Result<Evidence> {
-    let mut evidence = Evidence { newest_date, forwards: FORWARDS, ..Evidence::default() };
+    let mut evidence = Evidence { newest_date, forwards, ..Evidence::default() };
     let mut feeds: Vec<FeedEvidence<'_>> = Vec::new();
     for plan in plans.filter(|plan| plan.settings.department == department) {
         evidence.feeds.push(plan.id().to_owned());
@@ -60,12 +69,15 @@ pub fn evidence<'p>(
         if plan.settings.relay.is_none() {
             evidence.taps.push(plan.id().to_owned());
         }
+        if !plan.selection.has_date() {
+            evidence.undated.push(plan.id().to_owned());
+        }
         if !is_proven(plan.id(), ledger)? {
             evidence.unproven.push(plan.id().to_owned());
         }
         feeds.push(FeedEvidence::new(plan, ledger, compared.renderings)?);
     }
-    for list in [&mut evidence.feeds, &mut evidence.taps, &mut evidence.unproven] {
+    for list in [&mut evidence.feeds, &mut evidence.taps, &mut evidence.unproven, &mut evidence.undated] {
         list.sort();
     }
     days::add(&mut evidence, &feeds, compared);
@@ -85,9 +97,22 @@ fn is_proven(feed: &str, ledger: &LedgerIndex) -> Result<bool> {
     Ok(!newest.is_empty() && newest.iter().all(|entry| proven(&entry.state)))
 }
 
+/// Whether a command would give dates to the candidate that were the legacy side's.
+#[must_use]
+pub fn gives(journal: Option<&CutoverJournal>, direction: Direction) -> bool {
+    let from = journal.map_or(Stage::Observe, CutoverJournal::last_stage);
+    let to = if direction == Direction::Advance { from.next() } else { from.previous() };
+    from.authority() == Authority::Legacy && to.is_some_and(|to| to.authority() == Authority::Candidate)
+}
+
+/// The newest date that was cut off of these windows: its file was made, or there is to be none.
+fn newest_cut(context: &Context, windows: &[String]) -> Option<BusinessDate> {
+    let deliveries = context.deliveries();
+    windows.iter().filter_map(|rendering| deliveries.window(rendering)?.last).max()
+}
+
 impl Publisher {
-    /// Decides what a command asks, and journals it in the transaction that ends the request. Answers the journal, where
-    /// there is something new in it.
+    /// Decides what a command asks, and journals it in the transaction that ends the request.
     ///
     /// # Errors
     /// Of the log.
@@ -95,24 +120,52 @@ impl Publisher {
         &mut self,
         request: &Request,
         asked: &Asked<'_>,
-        journal: Option<&CutoverJournal>,
-        gates: &Gates,
+        gates: Option<&Gates>,
         plans: &HashMap<String, Arc<FeedPlan>>,
-    ) -> Result<Option<CutoverJournal>> {
+        forwarder: &mut Forwarder,
+    ) -> Result<()> {
+        forwarder.settle_doubt(self)?;
+        forwarder.catch_up(self)?;
         let context = self.context();
-        let plans = plans.values().map(|plan| &**plan);
-        let evidence = evidence(asked.department, plans, &context.ledger(), asked.newest_date, &asked.compared)?;
-        let mut journal = journal.cloned().unwrap_or_else(|| CutoverJournal::new(asked.department));
-        let transition = match decide(&journal, gates, &evidence, asked.command, context.clock.now()) {
-            Ok(transition) => transition,
-            Err(blocks) => {
-                let why: Vec<String> = blocks.iter().map(ToString::to_string).collect();
-                self.refuse_request(&request.id, &format!("{}: {}", asked.department, why.join("; ")))?;
-                return Ok(None);
+        let feeds = || plans.values().map(|plan| &**plan);
+        let (default, mut refused) = (Gates::default(), None);
+        let decided = context.authorities.decide(asked.department, |taken, journal| {
+            let cut = newest_cut(&context, asked.windows);
+            let dates = [asked.newest_date, self.spoken.newest(asked.department), taken, asked.newest_relayed, cut];
+            let newest = dates.into_iter().flatten().max();
+            let forwards = gates.is_some() && forwarder.is_ready();
+            let ledger = context.ledger();
+            let evidence = evidence(asked.department, feeds(), &ledger, newest, forwards, &asked.compared)?;
+            drop(ledger);
+            let gates = gates.unwrap_or(&default);
+            match decide(&journal, gates, &evidence, asked.command, context.clock.now()) {
+                Ok(transition) => self.journal_transition(request, journal, transition, forwarder).map(Some),
+                Err(blocks) => {
+                    refused = Some(blocks.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "));
+                    Ok(None)
+                }
             }
-        };
+        });
+        match (decided, refused) {
+            (Err(error), _) => {
+                forwarder.doubt();
+                Err(error)
+            }
+            (Ok(()), Some(why)) => self.refuse_request(&request.id, &format!("{}: {why}", asked.department)),
+            (Ok(()), None) => Ok(()),
+        }
+    }
+
+    /// Journals a transition. One that gives dates to the candidate has the candidate topics gone through again.
+    fn journal_transition(
+        &mut self,
+        request: &Request,
+        mut journal: CutoverJournal,
+        transition: Transition,
+        forwarder: &mut Forwarder,
+    ) -> Result<CutoverJournal> {
         tracing::info!(
-            department = asked.department,
+            department = journal.department,
             from = transition.from.as_str(),
             to = transition.to.as_str(),
             effective = %transition.effective,
@@ -120,12 +173,25 @@ impl Publisher {
             forced = !transition.forced.is_empty(),
             "another stage"
         );
+        let gives =
+            (transition.from.authority(), transition.to.authority()) == (Authority::Legacy, Authority::Candidate);
         journal.transitions.push(transition);
-        let key = CutoverJournal::record_key(asked.department);
-        self.slot.begin()?;
-        self.slot.send_own(&context.topics.control, REQUEST_PARTITION, &key, Some(&journal))?;
+        let again = gives.then(|| forwarder.again(&journal)).transpose()?;
+        let topic = self.slot.context().topics.control.clone();
+        self.begin()?;
+        let key = CutoverJournal::record_key(&journal.department);
+        self.slot.send_own(&topic, REQUEST_PARTITION, &key, Some(&journal))?;
+        if let Some(again) = &again {
+            self.slot.send_own(&topic, REQUEST_PARTITION, Forwarding::RECORD_KEY, Some(again))?;
+        }
         self.send_request_end(&request.id)?;
+        pass(Failpoint::CutoverSent, &journal.department)?;
         self.commit()?;
-        Ok(Some(journal))
+        // It is committed: a failpoint that asks for an error comes too late.
+        let _answered = pass(Failpoint::CutoverAnswered, &journal.department);
+        if let Some(again) = again {
+            forwarder.resume(again);
+        }
+        Ok(journal)
     }
 }

@@ -144,8 +144,11 @@ pub fn gather_holdings(ledger: &LedgerIndex, objects: &[StoredObject], holdings:
 
 /// Whether the bytes of a file stay in the store after publishing.
 pub(super) fn is_kept(file: &Prepared) -> bool {
-    let needs_store =
-        matches!(&file.outcome, Outcome::Events { file: summary, .. } if summary.verdict == RoundTrip::ReplayOnly);
+    // What is withheld can be had from nowhere else, and is to be compared.
+    let needs_store = matches!(
+        &file.outcome,
+        Outcome::Events { file: summary, .. } if summary.verdict == RoundTrip::ReplayOnly || summary.withheld > 0
+    );
     keeps_capture(file.plan.settings.keep_captures, needs_store)
 }
 
@@ -237,7 +240,7 @@ impl Publisher {
         if let Err(error) = self.purge_now(&scope) {
             return Ok(Err(error.to_string()));
         }
-        self.slot.begin()?;
+        self.begin()?;
         self.send_request_end(&request.id)?;
         self.commit()?;
         Ok(Ok(()))

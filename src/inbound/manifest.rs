@@ -87,6 +87,9 @@ pub struct FileSummary {
     /// How many records differ in which place.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub differences: BTreeMap<String, u64>,
+    /// How many of its events are not published, since the new service speaks for their dates.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub withheld: u64,
     /// Its bad records, which are in no event.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rejects: Vec<Reject>,
@@ -128,12 +131,18 @@ impl FileSummary {
             exceptions,
             first_difference,
             differences,
+            withheld: translated.withheld,
             rejects: translated.rejects,
             header: facts.header.as_ref().map(|record| fields(layout, record)),
             trailer: facts.trailer.as_ref().map(|record| fields(layout, record)),
             controls: controls.collect(),
         }
     }
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // serde hands a reference over
+const fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 fn fields(layout: &Layout, record: &Record) -> Value {

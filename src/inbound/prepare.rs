@@ -14,9 +14,10 @@ use super::translate::Translator;
 use super::way::Way;
 use crate::capture::read_ahead::ReadAhead;
 use crate::capture::{Account, Body, Store};
+use crate::cutover::CutoverJournal;
 use crate::domain::event::Origin;
 use crate::domain::name_pattern::NameFacts;
-use crate::domain::{ContentHash, EntryFacts, Moment};
+use crate::domain::{BusinessDate, ContentHash, EntryFacts, Moment};
 use crate::layout::{ParseError, Parser, Record, Reject, RejectCode};
 use crate::mapping::FileNaming;
 
@@ -39,6 +40,8 @@ pub struct Prepared {
     pub supersedes: Option<ContentHash>,
     /// What it came to.
     pub outcome: Outcome,
+    /// How many transitions its department's journal had when its events were made.
+    pub transitions: usize,
     /// The request that asked for it.
     pub request: Option<Asked>,
     /// When it passed each stage so far.
@@ -68,9 +71,9 @@ pub struct Asked {
 }
 
 impl Prepared {
-    /// What its events are made from.
+    /// What its events are made from. `journal`: that of its department.
     #[must_use]
-    pub fn source<'a>(&'a self, bridge: &'a str) -> Option<Source<'a>> {
+    pub fn source<'a>(&'a self, bridge: &'a str, journal: Option<&'a CutoverJournal>) -> Option<Source<'a>> {
         Some(Source {
             plan: &self.plan,
             bridge,
@@ -79,6 +82,7 @@ impl Prepared {
             hash: self.hash?,
             revision: self.revision,
             supersedes: self.supersedes,
+            journal,
         })
     }
 
@@ -104,8 +108,12 @@ pub enum Outcome {
         file: Box<FileSummary>,
         /// How many records.
         records: u64,
-        /// How many events.
+        /// How many events there are to publish.
         events: u64,
+        /// How many more it made, of dates for which the new service speaks.
+        withheld: u64,
+        /// The newest date of those to publish.
+        newest_date: Option<BusinessDate>,
     },
     /// It is not: its bytes are in the store.
     Reject(Reject),
@@ -217,6 +225,8 @@ pub struct Source<'a> {
     pub revision: u32,
     /// What it corrects.
     pub supersedes: Option<ContentHash>,
+    /// Says which dates are whose.
+    pub journal: Option<&'a CutoverJournal>,
 }
 
 impl<'a> Source<'a> {
@@ -333,22 +343,23 @@ fn try_examine(
     let trailer = read_trailer(source, body, store)?;
     let naming = source.naming();
     let reader = open_body(body, source.hash, store)?;
-    let mut translator = Translator::new(plan, reader, source.origin(), &naming, trailer.as_ref()).proving();
+    let mut translator =
+        Translator::new(plan, reader, source.origin(), &naming, trailer.as_ref()).spoken_by(source.journal).proving();
     let mut held = Some(HeldEvents::default());
-    let mut count = 0;
     while let Some(event) = translator.next_event()? {
-        count = event.ordinal;
         let index = plan_index(plan, event.event_type);
         if held.as_mut().is_some_and(|events| !events.push(index, event.key, event.value, limits)) {
             held = None;
         }
     }
     let translated = translator.finish().map_err(Failure::Reject)?;
+    let (withheld, newest_date) = (translated.withheld, translated.newest_date);
+    let events = translator.ordinal() - withheld;
     let facts = translator.facts();
     let file = FileSummary::new(&plan.settings.layout, &plan.digest, facts, translated);
     let records = facts.records;
     let body = held.map_or(Events::Streamed, Events::Held);
-    Ok(Outcome::Events { body, file: Box::new(file), records, events: count })
+    Ok(Outcome::Events { body, file: Box::new(file), records, events, withheld, newest_date })
 }
 
 /// The trailer, where the mapping needs it before the first event is made.

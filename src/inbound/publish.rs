@@ -6,6 +6,7 @@
 
 mod group;
 mod records;
+mod spoken;
 mod step;
 mod trouble;
 
@@ -27,9 +28,10 @@ use crate::capture::Store;
 use crate::config::settings::TransactionSettings;
 use crate::ledger::{DropState, LedgerEntry};
 use crate::stop::Backoff;
+use spoken::SpokenDates;
 use step::Step;
 
-pub(super) use records::{EventHeaders, event_record, published};
+pub(super) use records::{EVENT_HEADER, EventHeaders, event_record, published};
 
 /// Publishes for a slot.
 pub struct Publisher {
@@ -40,6 +42,7 @@ pub struct Publisher {
     deferred: Vec<Prepared>,
     deferred_at: Duration,
     pub(super) upkeep: Upkeep,
+    pub(super) spoken: SpokenDates,
     trouble: Option<PortError>,
     said: Repetition,
 }
@@ -56,6 +59,7 @@ impl Publisher {
             deferred: Vec::new(),
             deferred_at: Duration::ZERO,
             upkeep: Upkeep::new(rules),
+            spoken: SpokenDates::default(),
             trouble: None,
             said: Repetition::new(),
         }
@@ -168,6 +172,7 @@ impl Publisher {
 
     pub(super) fn commit(&mut self) -> Result<()> {
         self.slot.commit()?;
+        self.spoken.committed();
         // From here on the answer is known; a failpoint that asks for an error is one that comes too late.
         let _answered = pass(Failpoint::CommitAnswered, "transaction");
         Ok(())

@@ -72,7 +72,7 @@ impl Publisher {
     /// # Errors
     /// Of the log.
     pub fn end_request(&mut self, id: &str) -> Result<()> {
-        self.slot.begin()?;
+        self.begin()?;
         self.send_request_end(id)?;
         self.commit()
     }
@@ -176,7 +176,7 @@ impl Publisher {
             return self.forget_vanished(request, &entry).map(Ok);
         }
         entry.recorded_at = context.clock.now();
-        self.slot.begin()?;
+        self.begin()?;
         self.slot.send_ledger(&entry)?;
         self.send_request_end(&request.id)?;
         self.commit()?;
@@ -189,7 +189,7 @@ impl Publisher {
     }
 
     fn forget_vanished(&mut self, request: &Request, entry: &LedgerEntry) -> Result<()> {
-        self.slot.begin()?;
+        self.begin()?;
         self.slot.remove_from_ledger(entry.record_key())?;
         self.send_request_end(&request.id)?;
         self.commit()?;
@@ -284,6 +284,7 @@ fn stored(
         revision: 1,
         supersedes: None,
         outcome,
+        transitions: 0,
         request,
         way: Way::default(),
         ticket: None,

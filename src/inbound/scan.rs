@@ -254,6 +254,7 @@ impl Scanner {
             revision: 1,
             supersedes: None,
             outcome: Outcome::Vanished,
+            transitions: 0,
             request: None,
             way: Way { seen, ..Way::default() },
             ticket: None,

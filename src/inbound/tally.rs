@@ -29,6 +29,20 @@ pub struct Tally {
     pub echoes: u64,
     /// Files that came again and are equal to a delivery of ours: the legacy producer's own, and evidence of parity.
     pub equal_to_delivery: u64,
+    /// Files of which nothing was published, since the new service speaks for their dates.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub withheld: u64,
+    /// Candidate events that became authoritative.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub forwarded: u64,
+    /// Candidate events that were refused.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub candidates_rejected: u64,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // serde hands a reference over
+const fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 impl Tally {
@@ -41,6 +55,7 @@ impl Tally {
                 self.events += *events;
                 self.bytes += bytes;
             }
+            DropState::Withheld { .. } => self.withheld += 1,
             DropState::Quarantined { .. } => self.quarantined += 1,
             DropState::Held { .. } => self.held += 1,
             DropState::Vanished => self.vanished += 1,

@@ -4,6 +4,8 @@ use std::io::Read;
 
 use super::plan::FeedPlan;
 use super::proof::FileProof;
+use crate::cutover::{Authority, CutoverJournal};
+use crate::domain::BusinessDate;
 use crate::domain::event::{EnvelopeWriter, Origin, Particulars};
 use crate::layout::{FileFacts, ParseError, Parser, Proof, Record, Reject, RejectCode, Verdict};
 use crate::mapping::{
@@ -21,6 +23,10 @@ pub struct Translator<'a, R> {
     /// Its events were made before, and fitted their schemas.
     is_examined: bool,
     rejects: Vec<Reject>,
+    /// Says whose dates are whose.
+    journal: Option<&'a CutoverJournal>,
+    withheld: u64,
+    newest_date: Option<BusinessDate>,
     record: Record,
     group: Group,
     data: Vec<u8>,
@@ -56,6 +62,10 @@ pub struct Translated {
     pub proof: Option<Proof>,
     /// Its bad records.
     pub rejects: Vec<Reject>,
+    /// How many events were not made, since they are of dates for which the candidate speaks.
+    pub withheld: u64,
+    /// The newest date of those that were made.
+    pub newest_date: Option<BusinessDate>,
 }
 
 impl<'a, R: Read> Translator<'a, R> {
@@ -76,6 +86,9 @@ impl<'a, R: Read> Translator<'a, R> {
             proof: None,
             is_examined: false,
             rejects: Vec::new(),
+            journal: None,
+            withheld: 0,
+            newest_date: None,
             record: Record::new(),
             group: Group::default(),
             data: Vec::new(),
@@ -92,6 +105,14 @@ impl<'a, R: Read> Translator<'a, R> {
     #[must_use]
     pub fn proving(mut self) -> Self {
         self.proof = Some(FileProof::new(&self.plan.settings.layout, &self.plan.mapping));
+        self
+    }
+
+    /// Withholds the events of those dates that this journal gives to the candidate: they keep their numbers, and are
+    /// not made.
+    #[must_use]
+    pub const fn spoken_by(mut self, journal: Option<&'a CutoverJournal>) -> Self {
+        self.journal = journal;
         self
     }
 
@@ -117,6 +138,11 @@ impl<'a, R: Read> Translator<'a, R> {
                 return Ok(None);
             }
         }
+    }
+
+    /// How many events it has made so far, those that are withheld among them.
+    pub const fn ordinal(&self) -> u64 {
+        self.ordinal
     }
 
     /// Reads one record; the event that was complete before it, if there is one.
@@ -168,15 +194,15 @@ impl<'a, R: Read> Translator<'a, R> {
             Ok(made) => made,
             Err(ParseError::Reject(reject)) => {
                 self.allow(reject)?;
-                None
+                Made::Nothing
             }
             Err(error) => return Err(error),
         };
-        if made.is_none() {
+        if matches!(made, Made::Nothing) {
             self.prove_lost_group();
         }
         self.group.end();
-        Ok(made)
+        Ok(if let Made::Event(event_type) = made { Some(event_type) } else { None })
     }
 
     fn prove(&mut self, take: impl FnOnce(&mut FileProof<'a>, &Record, &FileFacts)) {
@@ -267,7 +293,8 @@ impl<'a, R: Read> Translator<'a, R> {
         if let Some(proof) = &proof {
             self.check_verdict(proof)?;
         }
-        Ok(Translated { proof, rejects: std::mem::take(&mut self.rejects) })
+        let rejects = std::mem::take(&mut self.rejects);
+        Ok(Translated { proof, rejects, withheld: self.withheld, newest_date: self.newest_date })
     }
 
     fn check_verdict(&self, proof: &Proof) -> Result<(), Reject> {
@@ -308,13 +335,13 @@ impl<'a, R: Read> Translator<'a, R> {
         self.parser.facts()
     }
 
-    fn make_event(&mut self) -> Result<Option<&'a str>, ParseError> {
+    fn make_event(&mut self) -> Result<Made<'a>, ParseError> {
         let plan: &'a FeedPlan = self.plan;
         let around =
             Surroundings { header: self.parser.facts().header.as_ref(), trailer: self.trailer, file: self.naming };
         let group = &self.group;
         let reject = |error: ForwardError| ParseError::Reject(reject_of(plan, group, &error));
-        let Some(event) = plan.mapping.plan_for(group).map_err(reject)? else { return Ok(None) };
+        let Some(event) = plan.mapping.plan_for(group).map_err(reject)? else { return Ok(Made::Nothing) };
         self.data.clear();
         Mapping::write_data(event, group, around, &mut self.data).map_err(reject)?;
         self.subject.clear();
@@ -331,6 +358,11 @@ impl<'a, R: Read> Translator<'a, R> {
             }
         }
         self.ordinal += 1;
+        if self.journal.is_some_and(|journal| journal.authority_on(business_date) == Authority::Candidate) {
+            self.withheld += 1;
+            return Ok(Made::Withheld);
+        }
+        self.newest_date = self.newest_date.max(Some(business_date));
         let particulars = Particulars {
             event_type: event.event_type(),
             schema: schema.id(),
@@ -341,7 +373,7 @@ impl<'a, R: Read> Translator<'a, R> {
         };
         self.event.clear();
         self.own = self.envelope.write(&particulars, &self.data, &mut self.event);
-        Ok(Some(event.event_type()))
+        Ok(Made::Event(event.event_type()))
     }
 
     fn misplaced(&self, lead: usize) -> Reject {
@@ -357,6 +389,16 @@ impl<'a, R: Read> Translator<'a, R> {
             field: None,
         }
     }
+}
+
+/// What a group came to.
+enum Made<'a> {
+    /// An event of this type.
+    Event(&'a str),
+    /// One that is not to be published.
+    Withheld,
+    /// None.
+    Nothing,
 }
 
 /// An event that does not fit its schema.

@@ -63,6 +63,8 @@ pub enum RejectCode {
     Checksum,
     /// A file that went away before it was read.
     Vanished,
+    /// A file of a date for which its department is retired.
+    Retired,
 }
 
 impl RejectCode {
@@ -97,6 +99,7 @@ impl RejectCode {
             Self::FileName => "file_name",
             Self::Checksum => "checksum",
             Self::Vanished => "vanished",
+            Self::Retired => "retired",
         }
     }
 }

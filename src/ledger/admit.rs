@@ -70,6 +70,7 @@ pub fn admit(known: &[&LedgerEntry], candidate: Candidate<'_>, corrections: Corr
         match &entry.state {
             DropState::Publishing { through, .. } => return Admission::Resume { through: *through },
             DropState::Published { .. }
+            | DropState::Withheld { .. }
             | DropState::Baseline
             | DropState::Discarded { .. }
             | DropState::Echo { .. } => {
@@ -115,7 +116,9 @@ fn among_others(known: &[&LedgerEntry], candidate: Candidate<'_>, corrections: C
     match (
         newest,
         corrections,
-        others.iter().all(|entry| matches!(entry.state, DropState::Published { .. } | DropState::Baseline)),
+        others.iter().all(|entry| {
+            matches!(entry.state, DropState::Published { .. } | DropState::Withheld { .. } | DropState::Baseline)
+        }),
     ) {
         (Some((revision, hash)), Corrections::Publish, true) => {
             Admission::Publish { revision: revision + 1, supersedes: Some(hash) }
@@ -129,7 +132,9 @@ fn among_others(known: &[&LedgerEntry], candidate: Candidate<'_>, corrections: C
 
 const fn revision_of(state: &DropState) -> Option<u32> {
     match state {
-        DropState::Published { revision, .. } | DropState::Publishing { revision, .. } => Some(*revision),
+        DropState::Published { revision, .. }
+        | DropState::Publishing { revision, .. }
+        | DropState::Withheld { revision, .. } => Some(*revision),
         DropState::Baseline => Some(1),
         _ => None,
     }
@@ -166,6 +171,7 @@ mod tests {
         DropState::Published {
             records: 1,
             events: 1,
+            withheld: 0,
             verdict: None,
             rejects: 0,
             revision,

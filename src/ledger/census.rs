@@ -128,6 +128,7 @@ mod tests {
         DropState::Published {
             records: 1,
             events: 1,
+            withheld: 0,
             verdict,
             rejects,
             revision: 1,

@@ -8,7 +8,7 @@ use crate::layout::{Reject, Verdict};
 
 /// The newest version of the ledger's record format that this build reads. A record states the oldest that tells all of
 /// it: see [`DropState::format`].
-pub const FORMAT: u32 = 2;
+pub const FORMAT: u32 = 3;
 
 /// One drop and what became of it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -117,8 +117,11 @@ pub enum DropState {
     Published {
         /// How many records it had.
         records: u64,
-        /// How many events it made.
+        /// How many events it made that are published.
         events: u64,
+        /// How many it made that are not, since the new service speaks for their dates.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        withheld: u64,
         /// Whether these are enough to write it again.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         verdict: Option<Verdict>,
@@ -132,6 +135,21 @@ pub enum DropState {
         supersedes: Option<ContentHash>,
         /// Where the events are.
         ranges: Vec<EventRange>,
+    },
+    /// All its events are of dates for which the new service speaks: none is published. Its bytes are in the store, to be
+    /// compared.
+    Withheld {
+        /// How many records it had.
+        records: u64,
+        /// How many events it made.
+        withheld: u64,
+        /// Whether these are enough to write it again.
+        round_trip: Verdict,
+        /// 1, or more for a correction.
+        revision: u32,
+        /// What it corrects.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        supersedes: Option<ContentHash>,
     },
     /// It could not be taken; its bytes are in the store.
     Quarantined {
@@ -173,14 +191,26 @@ pub enum DropState {
 
 impl DropState {
     /// Every word of [`DropState::as_str`].
-    pub const WORDS: [&'static str; 9] =
-        ["baseline", "publishing", "published", "quarantined", "held", "discarded", "echo", "vanished", "abandoned"];
+    pub const WORDS: [&'static str; 10] = [
+        "baseline",
+        "publishing",
+        "published",
+        "withheld",
+        "quarantined",
+        "held",
+        "discarded",
+        "echo",
+        "vanished",
+        "abandoned",
+    ];
 
-    /// The format of a record with this state: builds that read format 1 alone know no echoes.
+    /// The format of a record with this state: builds that read format 1 alone know no echoes, those that read 2 know
+    /// nothing that is withheld.
     #[must_use]
     pub const fn format(&self) -> u32 {
         match self {
             Self::Echo { .. } => 2,
+            Self::Withheld { .. } => 3,
             _ => 1,
         }
     }
@@ -194,6 +224,7 @@ impl DropState {
         match self {
             Self::Baseline => "baseline",
             Self::Publishing { .. } => "publishing",
+            Self::Withheld { .. } => "withheld",
             Self::Published { .. } => "published",
             Self::Quarantined { .. } => "quarantined",
             Self::Held { .. } => "held",
@@ -213,10 +244,17 @@ impl DropState {
         )
     }
 
-    /// Some of its events may be visible, or stand for being so (a baseline).
+    /// Some of its events may be visible, or stand for being so (a baseline, what is withheld).
     #[must_use]
     pub const fn speaks(&self) -> bool {
-        matches!(self, Self::Baseline | Self::Publishing { .. } | Self::Published { .. } | Self::Abandoned { .. })
+        matches!(
+            self,
+            Self::Baseline
+                | Self::Publishing { .. }
+                | Self::Published { .. }
+                | Self::Withheld { .. }
+                | Self::Abandoned { .. }
+        )
     }
 
     /// Its bytes have to stay in the store.

@@ -53,7 +53,7 @@ impl Reason {
             DropState::Publishing { .. } => Some(Self::InFlight),
             DropState::Quarantined { .. } => Some(Self::Quarantined),
             DropState::Held { .. } => Some(Self::Held),
-            DropState::Published { .. } => Some(Self::Kept),
+            DropState::Published { .. } | DropState::Withheld { .. } => Some(Self::Kept),
             DropState::Abandoned { .. } => Some(Self::Abandoned),
             DropState::Discarded { .. } => Some(Self::Discarded),
             DropState::Baseline | DropState::Vanished | DropState::Echo { .. } => None,

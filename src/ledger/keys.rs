@@ -22,7 +22,7 @@ const FORM: u32 = 1;
 
 /// The classes of records: a state and, of what is published, a verdict. Those at the front are what nearly all drops
 /// are of.
-const CLASSES: [Class; 13] = [
+const CLASSES: [Class; 14] = [
     Class { state: "published", verdict: Some(Verdict::Exact) },
     Class { state: "published", verdict: Some(Verdict::ExactWithExceptions) },
     Class { state: "published", verdict: Some(Verdict::ReplayOnly) },
@@ -35,6 +35,7 @@ const CLASSES: [Class; 13] = [
     Class { state: "vanished", verdict: None },
     Class { state: "abandoned", verdict: None },
     Class { state: "echo", verdict: None },
+    Class { state: "withheld", verdict: None },
     // What a record that was damaged may name.
     Class { state: "unknown", verdict: None },
 ];

@@ -8,7 +8,8 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use crate::arrivals::Journal;
-use crate::cutover::{ComparedDay, ComparedDays, CutoverJournal};
+use crate::cutover::{ComparedDay, ComparedDays, CutoverJournal, Forwarding, Spoken};
+use crate::domain::BusinessDate;
 
 use super::control::{Baseline, Claim, FORMAT, FeedSwitch, GENESIS_KEY, Genesis, Import, Request};
 use super::topics::{REQUEST_PARTITION, Topics};
@@ -38,6 +39,10 @@ pub struct ControlState {
     pub cutovers: BTreeMap<String, CutoverJournal>,
     /// Business dates of departments whose files were compared.
     pub compared_days: BTreeMap<String, ComparedDays>,
+    /// The newest business date of which events of a department were published, by either side.
+    pub spoken: BTreeMap<String, BusinessDate>,
+    /// How far the candidate topics were gone through.
+    pub forwarding: Option<Forwarding>,
     /// Requests not yet done, by id.
     pub requests: BTreeMap<String, Request>,
 }
@@ -156,6 +161,13 @@ pub fn apply_control(state: &mut ControlState, topic: &str, record: &FetchedReco
         (Some(value), Some(("parity", _))) => {
             let day: ComparedDay = decode(topic, record, value)?;
             state.compared_days.entry(day.department.clone()).or_default().insert(day.date, day);
+        }
+        (Some(value), None) if key == Forwarding::RECORD_KEY => {
+            state.forwarding = Some(decode(topic, record, value)?);
+        }
+        (Some(value), Some(("spoken", department))) => {
+            let spoken: Spoken = decode(topic, record, value)?;
+            state.spoken.insert(department.to_owned(), spoken.newest_date);
         }
         (Some(value), Some(("feed", feed))) => {
             state.switches.insert(feed.to_owned(), decode(topic, record, value)?);

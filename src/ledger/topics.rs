@@ -45,6 +45,8 @@ pub struct Topics {
     /// Genesis, claims of slots, requests of commands; compacted.
     pub control: String,
     events: BTreeMap<String, EventTopic>,
+    /// Some department is on its way: candidate topics stand beside the event topics.
+    has_candidates: bool,
     replication: Option<u16>,
 }
 
@@ -52,10 +54,10 @@ impl Topics {
     /// The topics of a bridge.
     #[must_use]
     pub fn new(settings: &Settings) -> Self {
-        Self::named(&settings.topics, &settings.events)
+        Self::named(&settings.topics, &settings.events, !settings.gates.is_empty())
     }
 
-    fn named(topics: &TopicSettings, events: &BTreeMap<String, EventSettings>) -> Self {
+    fn named(topics: &TopicSettings, events: &BTreeMap<String, EventSettings>, has_candidates: bool) -> Self {
         let own = |name: &str| format!("{}{name}", topics.prefix);
         Self {
             ledger: own("ledger"),
@@ -65,6 +67,7 @@ impl Topics {
             deliveries: own("deliveries"),
             control: own("control"),
             events: events.iter().map(|(name, event)| (name.clone(), EventTopic::new(event))).collect(),
+            has_candidates,
             replication: topics.replication,
         }
     }
@@ -84,6 +87,16 @@ impl Topics {
     #[must_use]
     pub fn candidate(topic: &str) -> String {
         format!("{topic}{CANDIDATE}")
+    }
+
+    /// Names of the candidate topics; none where no department is on its way.
+    #[must_use]
+    pub fn candidates(&self) -> Vec<String> {
+        let mut names: Vec<String> =
+            self.events.values().filter(|_| self.has_candidates).map(|topic| Self::candidate(&topic.name)).collect();
+        names.sort();
+        names.dedup();
+        names
     }
 
     /// Every topic as the bridge wants it.
@@ -108,11 +121,14 @@ impl Topics {
         let mut events: Vec<_> = self.events.values().collect();
         events.sort();
         events.dedup_by(|one, other| one.name == other.name);
-        specs.extend(events.into_iter().map(|topic| {
+        for topic in events {
             let retention = topic.retention_ms.map(|time| time.to_string());
             let properties: Vec<_> = retention.iter().map(|time| ("retention.ms", time.as_str())).collect();
-            spec(&topic.name, topic.partitions, Cleanup::Delete, &properties)
-        }));
+            specs.push(spec(&topic.name, topic.partitions, Cleanup::Delete, &properties));
+            if self.has_candidates {
+                specs.push(spec(&Self::candidate(&topic.name), topic.partitions, Cleanup::Delete, &properties));
+            }
+        }
         specs
     }
 }

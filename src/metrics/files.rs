@@ -13,6 +13,8 @@ use super::{Count, Histograms, OfFeed, long_times, short_times};
 pub enum Outcome {
     /// Its events are in the log.
     Published,
+    /// Nothing of it is: the new service speaks for its dates.
+    Withheld,
     /// The same bytes again.
     Repeated,
     /// It is not what its layout says.
@@ -31,8 +33,9 @@ pub enum Outcome {
 
 impl Outcome {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Published,
+        Self::Withheld,
         Self::Repeated,
         Self::Quarantined,
         Self::Held,
@@ -47,6 +50,7 @@ impl Outcome {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Published => "published",
+            Self::Withheld => "withheld",
             Self::Repeated => "repeated",
             Self::Quarantined => "quarantined",
             Self::Held => "held",

@@ -8,6 +8,7 @@
 //! decision.
 
 mod arrivals;
+mod candidates;
 mod deliveries;
 mod feeds;
 mod files;
@@ -29,6 +30,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
 pub use arrivals::ArrivalMetrics;
+pub use candidates::CandidateMetrics;
 pub use deliveries::DeliveryMetrics;
 pub use feeds::{FeedMetrics, FeedState};
 pub use files::{FileMetrics, Outcome, Scope};
@@ -51,6 +53,8 @@ pub struct Metrics {
     pub feeds: FeedMetrics,
     /// Files that are expected.
     pub arrivals: ArrivalMetrics,
+    /// Candidate events.
+    pub candidates: CandidateMetrics,
     /// Files that are passed on to an outbox.
     pub relays: RelayMetrics,
     /// Files that are rendered and delivered.
@@ -73,13 +77,14 @@ impl Metrics {
         let files = FileMetrics::register(&mut registry);
         let feeds = FeedMetrics::register(&mut registry);
         let arrivals = ArrivalMetrics::register(&mut registry);
+        let candidates = CandidateMetrics::register(&mut registry);
         let relays = RelayMetrics::register(&mut registry);
         let deliveries = DeliveryMetrics::register(&mut registry);
         let log = LogMetrics::register(&mut registry);
         let slot = SlotMetrics::register(&mut registry);
         let store = StoreMetrics::register(&mut registry);
         let process = ProcessMetrics::register(&mut registry);
-        Arc::new(Self { registry, files, feeds, arrivals, relays, deliveries, log, slot, store, process })
+        Arc::new(Self { registry, files, feeds, arrivals, candidates, relays, deliveries, log, slot, store, process })
     }
 
     /// A feed is there, with everything at zero: a rate can be told of its first file already.

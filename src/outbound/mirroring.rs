@@ -111,6 +111,12 @@ impl Source for Mirroring {
             self.follower.advance();
             return Ok(Upcoming::Passed);
         }
+        if let Some(withheld) = manifest.file.as_ref().map(|file| file.withheld).filter(|withheld| *withheld > 0) {
+            let key = &manifest.key;
+            tracing::warn!(rendering = self.plan.id(), %key, withheld, "not mirrored: the new service speaks for some of its dates");
+            self.follower.advance();
+            return Ok(Upcoming::Passed);
+        }
         let manifest = manifest.clone();
         pass(Failpoint::Fetched)?;
         Ok(Upcoming::File(Box::new(self.new_delivery(offset, &manifest))))

@@ -25,12 +25,14 @@
 //! - [`staging`]: a file into the outbox under temporary names; [`taking`]: one that has settled, with its companions, up to
 //!   the intent;
 //! - [`worker`]: the pass over all, and delivery; [`tidy`]: what becomes of the file in the inbox;
+//! - [`newest`]: which dates they have passed on, for cutovers;
 //! - [`begin`]: the first start; [`decision`]: what a person decided; [`release`]: and what comes of it;
 
 pub mod begin;
 pub mod decision;
 mod follow;
 pub mod journal;
+pub mod newest;
 mod release;
 mod staging;
 pub mod state;

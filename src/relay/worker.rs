@@ -12,10 +12,12 @@ use dropbridge_port::{
 
 use super::follow::{Follower, Sight};
 use super::journal::Journal;
+use super::newest::newest_of;
 use super::state::{Hold, Intent, Part, Record};
 use crate::config::settings::RelaySettings;
 use crate::domain::EntryFacts;
 use crate::domain::policy::TargetExists;
+use crate::inbound::authorities::Admission;
 use crate::inbound::plan::FeedPlan;
 use crate::inbound::slot::Context;
 
@@ -83,6 +85,10 @@ impl Relay {
         let journal = Journal::open(&places.journals, plan.id())?;
         let follower = Follower::new(Arc::clone(&plan));
         let (is_cleared, said) = (false, BTreeSet::new());
+        if let Some(date) = newest_of(&plan, journal.state()) {
+            context.authorities.take(&plan.settings.department, date);
+        }
+        context.authorities.set_relay(plan.id(), true);
         Ok(Self { plan, settings, places, context, journal, follower, numbers: 0, is_cleared, said })
     }
 
@@ -208,6 +214,9 @@ impl Relay {
             if self.context.stop.is_raised() {
                 break;
             }
+            if !self.is_admitted(&path, pass) {
+                continue;
+            }
             let way = match (self.take(&path)?, &blocked) {
                 (Ok(_), Some(reason)) => Way::Aside(format!("its turn: {reason}")),
                 (Ok(intent), None) => self.deliver(&intent)?,
@@ -229,6 +238,31 @@ impl Relay {
         }
         pass.blocked = blocked;
         Ok(())
+    }
+
+    /// Whether a file is for the consumer: where the new service speaks for its date, the consumer gets that one's.
+    fn is_admitted(&mut self, path: &EntryPath, pass: &mut Pass) -> bool {
+        let date = self.plan.selection.date_of(&path.to_string());
+        let admission = self.context.authorities.admit(&self.plan.settings.department, date);
+        let waits_for = "the event log to say who speaks for its date";
+        match admission {
+            Admission::PassOn => return true,
+            Admission::Withhold => self.say_withheld(&path.to_string()),
+            // It will be known in a moment.
+            Admission::Wait => {
+                pass.settling += 1;
+                self.say(&path.to_string(), waits_for);
+            }
+            Admission::Hopeless => pass.waiting.push((path.to_string(), waits_for.to_owned())),
+        }
+        false
+    }
+
+    /// Says once of a file that it is not passed on.
+    fn say_withheld(&mut self, path: &str) {
+        if self.said.insert((path.to_owned(), String::new())) {
+            tracing::info!(feed = self.plan.id(), path, "not relayed: the new service speaks for its date");
+        }
     }
 
     /// Says of an entry why it waits, once.
@@ -326,6 +360,12 @@ impl Relay {
         );
         self.journal.append(vec![Record::Held(Hold { entry: entry.clone(), reason: reason.clone() })])?;
         Ok(Way::Aside(reason))
+    }
+}
+
+impl Drop for Relay {
+    fn drop(&mut self) {
+        self.context.authorities.set_relay(self.plan.id(), false);
     }
 }
 

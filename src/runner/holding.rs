@@ -48,6 +48,8 @@ pub(super) fn hold(
     }
     let sizes = bridge.settings.transaction;
     let mut publisher = Publisher::new(slot, Arc::clone(&store), sizes, KeepRules::new(&bridge.settings));
+    context.authorities.learn(&control.cutovers);
+    publisher.learn_spoken(&control.spoken);
     publisher.clear_up(&control.requests)?;
     let attendance = Attendance::new(&control);
     let requests = Requests::open(&bridge, attendance.clone(), &control)?;

@@ -177,6 +177,8 @@ fn hold_and_stand_by(configured: &Configured, options: RunOptions) -> anyhow::Re
             if standby::wait_for_silence(&configured.newest().0)? == standby::Waited::Stopped {
                 return Ok(RunSummary::default());
             }
+            // Whoever held it may have decided cutovers: they are read with the slot.
+            configured.newest().0.context.authorities.forget();
         }
         Relays::follow(&mut relays, &configured.newest().0, options)?;
         configured.newest().0.context.health.set_slot(SlotStanding::Starting);
@@ -202,6 +204,9 @@ fn hold_and_stand_by(configured: &Configured, options: RunOptions) -> anyhow::Re
                 }
             }
             answer => {
+                if answer.is_err() {
+                    configured.newest().0.context.authorities.give_up();
+                }
                 let end = if options.until_idle { Relays::wait } else { Relays::end };
                 let relays = relays.map(end).unwrap_or_default();
                 return answer.map(|summary| RunSummary { relays, ..summary });

@@ -15,19 +15,25 @@ use super::feed::WorkerEnd;
 use super::rendering::Desk;
 use super::renderings::Renderings;
 use crate::inbound::baseline::{BaselinePolicy, record_baseline};
-use crate::inbound::cutover::{Asked, Compared};
+use crate::inbound::cutover::{Asked, Compared, gives};
+use crate::inbound::forward::Forwarder;
 use crate::inbound::prepare::Prepared;
 use crate::inbound::publish::{Publisher, adopt};
 use crate::inbound::tally::Tally;
 use crate::ledger::control::{Request, RequestAction};
 use crate::ledger::replay::{ControlState, apply_control};
 use crate::ledger::topics::REQUEST_PARTITION;
+use crate::relay::newest::newest_relayed;
+use crate::relay::{self};
 use crate::stop::Stop;
 use crate::wiring::Bridge;
 
 /// How long the publisher waits for a file, before it looks at requests and the heartbeat; and how often it looks
 /// while there are files.
 const IDLE: Duration = Duration::from_millis(200);
+
+/// The same where candidate events are forwarded.
+const BETWEEN_PASSES: Duration = Duration::from_millis(20);
 
 /// How many requests are done before files of the inboxes have their turn again.
 const AT_ONCE: usize = 50;
@@ -72,6 +78,7 @@ pub(super) fn serve_requests(
     bridge: &Bridge,
     renderings: &Renderings,
 ) -> anyhow::Result<Tally> {
+    requests.forwarder.prepare(&bridge.context, bridge.feeds.iter().map(|plan| &**plan))?;
     requests.serve_waiting(&mut publisher, bridge)?;
     publisher.finish_deferred()?;
     renderings.serve_requests()?;
@@ -104,6 +111,7 @@ pub(super) struct Requests {
     served: HashSet<String>,
     looked_at: Duration,
     ends: Ends,
+    forwarder: Forwarder,
     /// There are more than were done when it was looked last.
     has_more: bool,
 }
@@ -113,8 +121,7 @@ impl Requests {
         let topic = bridge.context.topics.control.clone();
         let from = StartAt::Partition(REQUEST_PARTITION);
         let reader = bridge.context.log.reader(Isolation::ReadCommitted, &[(&topic, from)])?;
-        let (cutovers, compared_days) = (control.cutovers.clone(), control.compared_days.clone());
-        let state = ControlState { cutovers, compared_days, ..ControlState::default() };
+        let state = ControlState { compared_days: control.compared_days.clone(), ..ControlState::default() };
         let waiting = control.requests.values().cloned().collect();
         Ok(Self {
             reader,
@@ -126,6 +133,7 @@ impl Requests {
             served: HashSet::new(),
             looked_at: Duration::ZERO,
             ends: Ends::default(),
+            forwarder: Forwarder::new(&bridge.context, control.forwarding.clone()),
             has_more: false,
         })
     }
@@ -142,12 +150,17 @@ impl Requests {
         let plans = bridge.plans();
         let clock = &bridge.context.clock;
         let stop = &bridge.context.stop;
+        self.forwarder.prepare(&bridge.context, bridge.feeds.iter().map(|plan| &**plan))?;
         let mut missing = publisher.finish_unfinished(&plans)?;
         self.serve_waiting(publisher, bridge)?;
         let (mut idle_rounds, mut ending_since) = (0, None);
         let runtime = tokio::runtime::Handle::current();
         loop {
-            let wait = if self.has_more { Duration::ZERO } else { IDLE };
+            let wait = match (self.has_more, self.forwarder.is_ready()) {
+                (true, _) => Duration::ZERO,
+                (false, true) => BETWEEN_PASSES,
+                (false, false) => IDLE,
+            };
             match runtime.block_on(async { tokio::time::timeout(wait, receiver.recv()).await }) {
                 Ok(Some(first)) => {
                     idle_rounds = 0;
@@ -185,6 +198,7 @@ impl Requests {
             let is_due = clock.elapsed() >= self.looked_at + IDLE || (self.has_more && receiver.is_empty());
             if let Err(error) = self.look_around(publisher, bridge, is_due) {
                 publisher.weather(error)?;
+                self.settle_doubt(publisher)?;
             }
         }
         // What the last listings saw.
@@ -195,17 +209,28 @@ impl Requests {
         }
         if watched.options.until_idle {
             publisher.finish_deferred()?;
+            self.forwarder.finish(publisher)?;
         }
         publisher.abandon_missing(missing, &plans)?;
         Ok(Ended::Whole)
     }
 
-    /// Requests, where it is time for them, and the heartbeat.
+    /// After a failure: what the log says is taken in before anything else is published.
+    fn settle_doubt(&mut self, publisher: &mut Publisher) -> Result<()> {
+        while let Err(error) = self.forwarder.settle_doubt(publisher) {
+            publisher.weather(error)?;
+        }
+        Ok(())
+    }
+
+    /// Requests, where it is time for them, candidate events, and the heartbeat.
     fn look_around(&mut self, publisher: &mut Publisher, bridge: &Bridge, is_due: bool) -> Result<()> {
         if is_due {
             self.serve(publisher, bridge)?;
             self.looked_at = bridge.context.clock.elapsed();
         }
+        // What has come is forwarded at once: more may be there already.
+        self.has_more |= self.forwarder.pass(publisher, Duration::ZERO)?;
         publisher.slot().beat_if_due()?;
         publisher.watch_arrivals()?;
         self.ends.look_if_due(bridge);
@@ -262,17 +287,20 @@ impl Requests {
                 Err(why) => publisher.refuse_request(&request.id, &why)?,
             },
             RequestAction::Cutover { department, command, newest_date } => {
-                let compared = Compared {
-                    days: self.state.compared_days.get(department),
-                    renderings: &bridge.settings.renderings,
-                    now: bridge.context.clock.now(),
+                let days = self.state.compared_days.get(department).cloned();
+                let asked = Asked {
+                    department,
+                    command,
+                    newest_date: *newest_date,
+                    compared: Compared {
+                        days: days.as_ref(),
+                        renderings: &bridge.settings.renderings,
+                        now: bridge.context.clock.now(),
+                    },
+                    newest_relayed: None,
+                    windows: &bridge.windows_of(department),
                 };
-                let asked = Asked { department, command, newest_date: *newest_date, compared };
-                let gates = bridge.settings.gates.get(department).cloned().unwrap_or_default();
-                let journal = self.state.cutovers.get(department);
-                if let Some(journal) = publisher.cut_over(request, &asked, journal, &gates, &bridge.plans())? {
-                    self.state.cutovers.insert(department.clone(), journal);
-                }
+                self.cut_over(publisher, bridge, request, asked)?;
             }
             RequestAction::Deliveries(action)
                 if bridge.renderings.iter().any(|plan| plan.id() == action.rendering()) =>
@@ -283,6 +311,29 @@ impl Requests {
         }
         self.served.insert(request.id.clone());
         Ok(())
+    }
+
+    /// Has a cutover decided, unless nobody can tell what relays have passed on.
+    fn cut_over(
+        &mut self,
+        publisher: &mut Publisher,
+        bridge: &Bridge,
+        request: &Request,
+        asked: Asked<'_>,
+    ) -> Result<()> {
+        let context = &bridge.context;
+        let journal = context.authorities.journal(asked.department);
+        let for_good = gives(journal.as_deref(), asked.command.direction);
+        let feeds = bridge.feeds.iter().map(|plan| &**plan);
+        let journals = relay::directory(&bridge.settings.state);
+        match newest_relayed(context, &journals, asked.department, feeds, for_good) {
+            Ok(newest_relayed) => {
+                let gates = bridge.settings.gates.get(asked.department);
+                let asked = Asked { newest_relayed, ..asked };
+                publisher.cut_over(request, &asked, gates, &bridge.plans(), &mut self.forwarder)
+            }
+            Err(why) => publisher.refuse_request(&request.id, &format!("{}: {why}", asked.department)),
+        }
     }
 
     /// Gives a feed its baseline, unless it has one. Answers why that cannot be done.

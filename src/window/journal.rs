@@ -141,6 +141,21 @@ impl WindowJournal {
         self.cuts.iter().rev().find(|known| known.date < cut.date)
     }
 
+    /// The number of the next file, where numbers do not begin anew with each date; `None` before the first file.
+    #[must_use]
+    pub fn next_number(&self, rules: &WindowRules) -> Option<u64> {
+        let (date, _) = self.newest?;
+        let reset = rules.sequence.reset;
+        (reset != SequenceReset::Daily).then(|| following(reset, self.newest, date, rules.sequence.first))
+    }
+
+    /// The legacy producer has numbered a file of this date: where it is the newest, the next number follows it.
+    pub fn go_on_from(&mut self, date: BusinessDate, number: u64) {
+        if self.newest.is_none_or(|(newest, _)| newest < date) {
+            self.newest = Some((date, number));
+        }
+    }
+
     /// A planned file is over: delivered, or given up.
     pub fn finish(&mut self, file: &PlannedFile) {
         let before = self.planned.len();

@@ -17,8 +17,10 @@ pub mod private_broker;
 pub mod relayed;
 pub mod sftp;
 pub mod smb;
+pub mod stages;
 pub mod strace;
 pub mod tampering;
+pub mod three_departments;
 pub mod watching;
 pub mod windowed;
 

@@ -67,7 +67,7 @@ impl Window {
         let mut site = Site::uninitialised(log, options);
         let clock = site.path("clock");
         site.set_environment("DROPBRIDGE_TEST_CLOCK", clock);
-        fs::create_dir_all(site.path("share/desk")).unwrap();
+        ["desk", "out"].iter().for_each(|name| fs::create_dir_all(site.path("share").join(name)).unwrap());
         add_calendar(&site);
         let base = (DAY + DAY / 2 - unix_seconds() % DAY) % DAY;
         set_clock(&site, base);
@@ -234,20 +234,20 @@ pub fn event(id: &str, date: &str, number: &str, amount: &str) -> Value {
 }
 
 /// All days are worked, so that it does not matter on which one the test runs.
-fn add_calendar(site: &Site) {
+pub fn add_calendar(site: &Site) {
     let bridge = site.path("config/bridge.toml");
     let text = fs::read_to_string(&bridge).unwrap();
     let days = "business_days = [\"mon\", \"tue\", \"wed\", \"thu\", \"fri\", \"sat\", \"sun\"]";
     fs::write(&bridge, format!("{text}[calendar.city]\nzone = \"UTC\"\n{days}\n")).unwrap();
 }
 
-fn set_clock(site: &Site, seconds: u64) {
+pub fn set_clock(site: &Site, seconds: u64) {
     let part = site.path("clock.part");
     fs::write(&part, seconds.to_string()).unwrap();
     fs::rename(part, site.path("clock")).unwrap();
 }
 
-fn open_log(site: &Site) -> Box<dyn EventLog> {
+pub fn open_log(site: &Site) -> Box<dyn EventLog> {
     match site.log {
         LogKind::Embedded => Box::new(dropbridge_sqlite::SqliteLog::open(&site.path("state/events.sqlite")).unwrap()),
         LogKind::Kafka => {
@@ -256,6 +256,6 @@ fn open_log(site: &Site) -> Box<dyn EventLog> {
     }
 }
 
-fn unix_seconds() -> u64 {
+pub fn unix_seconds() -> u64 {
     std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs()
 }

@@ -62,6 +62,14 @@ pub enum Failpoint {
     WindowPlanSent,
     /// The plan's commit was answered.
     WindowPlanAnswered,
+    /// Candidate events were handed over, with the place that was reached; the commit was not asked for.
+    CandidatesSent,
+    /// The commit was answered.
+    CandidatesForwarded,
+    /// A department's transition was handed over; the commit was not asked for.
+    CutoverSent,
+    /// The transition's commit was answered.
+    CutoverAnswered,
     /// A manifest was read whose file is to be delivered; nothing is rendered.
     Fetched,
     /// All of a file was rendered into its temporary name; it is not synced.
@@ -110,7 +118,7 @@ pub enum Failpoint {
 
 impl Failpoint {
     /// Every point, in the order of a file's way.
-    pub const ALL: [Self; 47] = [
+    pub const ALL: [Self; 51] = [
         Self::EntryOpened,
         Self::Captured,
         Self::StoreBegun,
@@ -136,6 +144,10 @@ impl Failpoint {
         Self::WindowCutAnswered,
         Self::WindowPlanSent,
         Self::WindowPlanAnswered,
+        Self::CandidatesSent,
+        Self::CandidatesForwarded,
+        Self::CutoverSent,
+        Self::CutoverAnswered,
         Self::Fetched,
         Self::Rendered,
         Self::IntentSent,
@@ -189,6 +201,10 @@ impl Failpoint {
             Self::WindowCutAnswered => "window_cut_answered",
             Self::WindowPlanSent => "window_plan_sent",
             Self::WindowPlanAnswered => "window_plan_answered",
+            Self::CandidatesSent => "candidates_sent",
+            Self::CandidatesForwarded => "candidates_forwarded",
+            Self::CutoverSent => "cutover_sent",
+            Self::CutoverAnswered => "cutover_answered",
             Self::Fetched => "fetched",
             Self::Rendered => "rendered",
             Self::IntentSent => "intent_sent",

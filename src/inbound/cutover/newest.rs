@@ -29,8 +29,10 @@ pub fn newest_date(department: &str, ledger: &LedgerIndex, log: &dyn EventLog) -
     let mut newest = None;
     let mut undated: BTreeSet<(String, u32)> = BTreeSet::new();
     ledger.each(&mut |entry| {
-        let (DropState::Published { ranges, .. } | DropState::Publishing { ranges, .. }) = &entry.state else {
-            return ControlFlow::Continue(());
+        let ranges = match &entry.state {
+            DropState::Published { ranges, .. } | DropState::Publishing { ranges, .. } => ranges.as_slice(),
+            DropState::Withheld { .. } => &[],
+            _ => return ControlFlow::Continue(()),
         };
         if entry.department == department {
             newest = newest.max(entry.business_date);

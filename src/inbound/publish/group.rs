@@ -18,12 +18,12 @@ impl Publisher {
         let writes = group.iter().any(|(file, step)| !matches!(step, Step::Nothing) || file.request.is_some());
         let mut entries = Vec::new();
         if writes {
-            self.slot.begin()?;
+            self.begin()?;
             pass(Failpoint::Begun, "batch")?;
             let ranges = self.send_events(group)?;
             if cfg!(feature = "sabotage-split-ledger") {
                 self.commit()?;
-                self.slot.begin()?;
+                self.begin()?;
             }
             for (index, (file, step)) in group.iter().enumerate() {
                 let ranges: Vec<&WrittenRange> = ranges.iter().filter(|range| range.tag as usize == index).collect();

@@ -15,7 +15,7 @@ use crate::ledger::{DropState, LedgerEntry};
 use crate::traces::TraceContext;
 
 /// The header of events.
-const EVENT_HEADER: (&str, &[u8]) = ("content-type", CONTENT_TYPE.as_bytes());
+pub(in crate::inbound) const EVENT_HEADER: (&str, &[u8]) = ("content-type", CONTENT_TYPE.as_bytes());
 
 impl Publisher {
     /// The manifest of a whole file; answers its ledger entry, still to be sent.
@@ -24,13 +24,14 @@ impl Publisher {
         file: &Prepared,
         ranges: Vec<EventRange>,
     ) -> Result<LedgerEntry> {
-        let Outcome::Events { file: summary, records, events, .. } = &file.outcome else {
+        let Outcome::Events { file: summary, records, events, newest_date, .. } = &file.outcome else {
             return Err(PortError::new(ErrorKind::Bug, "publish", &file.entry.path, "a file without events"));
         };
         let mut manifest = self.manifest(file, ManifestStatus::Complete, *events, ranges.clone());
         manifest.file = Some(FileSummary::clone(summary));
         self.send_manifest(&manifest)?;
         self.send_bad_records(file, summary)?;
+        self.send_spoken(&file.plan.settings.department, *newest_date)?;
         Ok(self.entry_of(file, published(file, summary, *records, *events, ranges)))
     }
 
@@ -149,9 +150,15 @@ pub(in crate::inbound) fn published(
     events: u64,
     ranges: Vec<EventRange>,
 ) -> DropState {
+    if events == 0 && summary.withheld > 0 {
+        let (withheld, round_trip) = (summary.withheld, summary.verdict);
+        let (revision, supersedes) = (file.revision, file.supersedes);
+        return DropState::Withheld { records, withheld, round_trip, revision, supersedes };
+    }
     DropState::Published {
         records,
         events,
+        withheld: summary.withheld,
         verdict: Some(summary.verdict),
         rejects: summary.rejects.len() as u64,
         revision: file.revision,

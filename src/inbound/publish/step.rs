@@ -1,13 +1,17 @@
 //! What is to be written for a file: what the ledger says decides, anew before each attempt.
 
+use std::sync::Arc;
+
 use dropbridge_port::Result;
 use dropbridge_port::failpoint::Failpoint;
 
 use super::Publisher;
+use crate::cutover::{CutoverJournal, Stage};
 use crate::domain::ContentHash;
 use crate::domain::policy::Corrections;
 use crate::inbound::keeping::is_kept;
-use crate::inbound::prepare::{Events, HoldLimits, Outcome, Prepared, examine, keep, pass};
+use crate::inbound::prepare::{Events, HoldLimits, Outcome, Prepared, examine, keep, pass, whole_file};
+use crate::layout::{Reject, RejectCode};
 use crate::ledger::admit::{Admission, Candidate, admit};
 use crate::ledger::{DropState, Recognised};
 
@@ -79,10 +83,15 @@ impl Publisher {
         revision: u32,
         supersedes: Option<ContentHash>,
     ) -> Result<Step> {
-        let other = (file.revision, file.supersedes) != (revision, supersedes);
+        if let Some(reject) = self.retired(file) {
+            file.outcome = Outcome::Reject(reject);
+        }
+        let transitions = self.journal_of(file).map_or(0, |journal| journal.transitions.len());
+        let other = (file.revision, file.supersedes, file.transitions) != (revision, supersedes, transitions);
         if other || matches!(file.outcome, Outcome::Unexamined) {
             (file.revision, file.supersedes) = (revision, supersedes);
             if !matches!(file.outcome, Outcome::Reject(_)) {
+                file.transitions = transitions;
                 file.outcome = self.examine(file)?;
             }
         }
@@ -120,10 +129,26 @@ impl Publisher {
         file.body.as_ref().map_or(Ok(()), |body| keep(body, hash, &self.store, file.plan.settings.account()))
     }
 
+    /// The journal of its department, where that was moved once.
+    fn journal_of(&self, file: &Prepared) -> Option<Arc<CutoverJournal>> {
+        self.slot.context().authorities.journal(&file.plan.settings.department)
+    }
+
+    /// Why a file is not expected at all any more.
+    fn retired(&self, file: &Prepared) -> Option<Reject> {
+        let (date, department) = (file.identity.facts.business_date?, &file.plan.settings.department);
+        let stage = self.journal_of(file)?.stage_on(date);
+        (stage == Stage::Retired).then(|| {
+            let reason = format!("{department} is retired for {date}: nobody is to write such a file any more");
+            whole_file(RejectCode::Retired, reason)
+        })
+    }
+
     /// Looks at a file's content.
     pub(in crate::inbound) fn examine(&self, file: &Prepared) -> Result<Outcome> {
         let bridge = &self.slot.context().bridge;
-        match (file.source(bridge), &file.body) {
+        let journal = self.journal_of(file);
+        match (file.source(bridge, journal.as_deref()), &file.body) {
             (Some(source), Some(body)) => examine(&source, body, &self.store, self.hold_limits()),
             _ => Ok(Outcome::Vanished),
         }

@@ -11,6 +11,7 @@ use super::{Emit, Facts, Scanner};
 use crate::capture::settle::{Missing, Standing};
 use crate::capture::take::{TakeOptions, Taken, take};
 use crate::capture::{Body, Capture, sidecar};
+use crate::cutover::CutoverJournal;
 use crate::domain::name_pattern::NameFacts;
 use crate::inbound::plan::FeedPlan;
 use crate::inbound::prepare::{Outcome, Prepared, Source, examine, pass, whole_file};
@@ -244,6 +245,7 @@ impl Scanner {
             revision: 1,
             supersedes: None,
             outcome: Outcome::Unexamined,
+            transitions: 0,
             request: None,
             way,
             ticket: None,
@@ -253,15 +255,17 @@ impl Scanner {
             file.outcome = Outcome::Reject(whole_file(code, reason));
         } else if let Admission::Publish { revision, supersedes } = admission {
             (file.revision, file.supersedes) = (revision, supersedes);
-            file.outcome = self.examine(&file)?;
+            let journal = self.context.authorities.journal(&file.plan.settings.department);
+            file.transitions = journal.as_ref().map_or(0, |journal| journal.transitions.len());
+            file.outcome = self.examine(&file, journal.as_deref())?;
         }
         file.way.examined = Some(self.context.clock.elapsed());
         pass(Failpoint::Prepared, &file.entry.path)?;
         Ok(Some(file))
     }
 
-    fn examine(&self, file: &Prepared) -> Result<Outcome> {
-        match (file.source(&self.context.bridge), &file.body) {
+    fn examine(&self, file: &Prepared, journal: Option<&CutoverJournal>) -> Result<Outcome> {
+        match (file.source(&self.context.bridge, journal), &file.body) {
             (Some(source), Some(body)) => self.examine_body(&source, body),
             _ => Ok(Outcome::Vanished),
         }

@@ -9,6 +9,7 @@ use crate::clock::Clock;
 use crate::domain::{ContentHash, LogicalKey};
 use crate::health::Health;
 use crate::inbound::arrivals::Arrivals;
+use crate::inbound::authorities::Authorities;
 use crate::inbound::plan::FeedPlan;
 use crate::ledger::control::Genesis;
 use crate::ledger::{DeliveryIndex, LedgerIndex, LedgerSource, Recognised, Topics};
@@ -35,6 +36,8 @@ pub struct Context {
     pub clock: Arc<dyn Clock>,
     /// Files that are expected.
     pub arrivals: Arc<Arrivals>,
+    /// Who speaks for which dates.
+    pub authorities: Arc<Authorities>,
     /// Numbers about what is done.
     pub metrics: Arc<Metrics>,
     /// Where spans go, where traces are on.

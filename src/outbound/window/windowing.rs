@@ -9,6 +9,7 @@
 //! What is gathered is kept while the files of a cut-off are made. After a restart it is gathered again, from the same
 //! ranges: the same events in the same order, and so the same bytes.
 
+use std::borrow::Cow;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,8 +20,11 @@ use dropbridge_port::{ErrorKind, PortError, Result};
 use super::assembler::{Read, WindowAssembler, ends, of_no_file, planned_of};
 use super::gather::Gathered;
 use super::plan::WindowPlan;
+use crate::cutover::Authority;
+use crate::domain::policy::{EventProvenance, SequenceReset};
 use crate::domain::{BusinessDate, LogicalKey};
 use crate::inbound::slot::Context;
+use crate::ledger::DropFilter;
 use crate::ledger::delivery::{Delivery, DeliveryState, FORMAT, Position, WindowedFile};
 use crate::outbound::journal::Entry;
 use crate::outbound::mirror::{AssemblyError, Rendered, check_topics};
@@ -28,7 +32,7 @@ use crate::outbound::mirroring::CHECK_TOPICS;
 use crate::outbound::plan::RenderingPlan;
 use crate::outbound::source::{Behind, Source, Upcoming};
 use crate::outbound::stage::Sink;
-use crate::window::{Cut, PlannedFile, WindowJournal};
+use crate::window::{Cut, EmptyDay, PlannedFile, WindowJournal, WindowRules};
 
 /// How soon a cut-off is noticed.
 const LOOK: Duration = Duration::from_millis(500);
@@ -118,11 +122,46 @@ impl Windowing {
         self.check_topics()?;
         let Some(windowed) = &whole.window else { return Ok(()) };
         let gathered = self.assembler.gather(windowed, &Read::Open(journal), None)?;
-        let rules = &self.window.settings.rules;
-        let planned = journal.plan(rules, cut.date, &gathered.counts(), gathered.open_after.clone());
+        if let Some((date, number)) = self.newest_of_legacy(cut.date)? {
+            journal.go_on_from(date, number);
+        }
+        let rules = self.rules_of(cut.date);
+        let planned = journal.plan(&rules, cut.date, &gathered.counts(), gathered.open_after.clone());
         planned.map_err(AssemblyError::Refused)?;
         self.gathered = Some((cut.date, gathered));
         Ok(())
+    }
+
+    /// Date and number of the newest file of the legacy producer that its consumers got, where numbers go on from day to
+    /// day: ours go on from there.
+    fn newest_of_legacy(&self, before: BusinessDate) -> Result<Option<(BusinessDate, u64)>> {
+        let is_daily = self.window.settings.rules.sequence.reset == SequenceReset::Daily;
+        if is_daily || !self.context.authorities.follows(&self.plan.settings.department) {
+            return Ok(None);
+        }
+        let feed = Some(self.window.settings.feed.clone());
+        let filter = DropFilter { feed, state: Some("published".to_owned()), department: None };
+        let newest = self.context.ledger().newest(&filter, 1)?;
+        Ok(newest.first().and_then(|entry| {
+            let date = entry.business_date.filter(|date| *date < before)?;
+            Some((date, entry.sequence.as_ref()?.parse().ok()?))
+        }))
+    }
+
+    /// The rules of a date. Where the legacy producer speaks for it, the consumer has its file: a day without events of
+    /// the new service is no empty day.
+    fn rules_of(&self, date: BusinessDate) -> Cow<'_, WindowRules> {
+        let (rules, department) = (&self.window.settings.rules, &self.plan.settings.department);
+        let authorities = &self.context.authorities;
+        let is_native = self.window.settings.provenance == EventProvenance::Native;
+        if !is_native || !authorities.follows(department) {
+            return Cow::Borrowed(rules);
+        }
+        let authority = authorities.journal(department).map_or(Authority::Legacy, |journal| journal.authority_on(date));
+        match authority {
+            Authority::Candidate => Cow::Borrowed(rules),
+            Authority::Legacy => Cow::Owned(WindowRules { empty: EmptyDay::NoFile, ..rules.clone() }),
+        }
     }
 
     fn check_topics(&mut self) -> std::result::Result<(), AssemblyError> {
@@ -176,6 +215,9 @@ impl Source for Windowing {
         if due.is_empty() {
             return Ok(None);
         }
+        // From here on these dates are nobody else's any more.
+        let authorities = &self.context.authorities;
+        due.iter().for_each(|cut| authorities.take(&self.plan.settings.department, cut.date));
         let (_, highs) = ends(&*self.context.log, &self.assembler.sources)?;
         journal.cut(&due, &highs);
         for cut in &due {

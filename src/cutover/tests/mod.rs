@@ -1,6 +1,8 @@
 //! The decision as tables, and over every sequence of commands.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod forwarding;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -101,6 +103,7 @@ fn what_stands_against_it_and_whether_it_can_be_overruled() {
         (Stage::Shadow, Evidence { unproven: feeds(), ..good() }, advance(), Block::Unproven { feeds: feeds() }, false),
         (Stage::Shadow, Evidence { taps: feeds(), ..good() }, advance(), Block::Tap { feeds: feeds() }, false),
         (Stage::Live, Evidence { taps: feeds(), ..good() }, advance(), Block::Tap { feeds: feeds() }, false),
+        (Stage::Shadow, Evidence { undated: feeds(), ..good() }, advance(), Block::Undated { feeds: feeds() }, false),
         (Stage::Shadow, Evidence { forwards: false, ..good() }, advance(), Block::NoForwarding, false),
         (Stage::Observe, Evidence { feeds: vec![], ..good() }, advance(), Block::NoFeed, false),
         (Stage::Observe, Evidence { newest_date: None, ..good() }, advance(), Block::NoDate, false),
