@@ -257,6 +257,7 @@ impl Bench {
             hash: ContentHash::of(b""),
             revision: 1,
             supersedes: None,
+            journal: None,
         };
         let naming = source.naming();
         let mut translator = Translator::new(&self.plan, bytes.as_slice(), source.origin(), &naming, None);

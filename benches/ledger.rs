@@ -246,6 +246,7 @@ fn entry(number: u64) -> LedgerEntry {
         state: DropState::Published {
             records: 10,
             events: 10,
+            withheld: 0,
             verdict: Some(Verdict::Exact),
             rejects: 0,
             revision: 1,

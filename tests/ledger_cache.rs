@@ -127,6 +127,7 @@ impl Stage {
             _ => DropState::Published {
                 records: 1,
                 events: 1,
+                withheld: 0,
                 verdict: [None, Some(Verdict::Exact), Some(Verdict::ReplayOnly)][random.below(3) as usize],
                 rejects: random.below(4),
                 revision: 1,

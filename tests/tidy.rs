@@ -48,7 +48,13 @@ const MAY_USE: &[(&str, &[&str])] = &[
         ],
     ),
     ("runner", &["capture", "config", "health", "inbound", "ledger", "metrics", "outbound", "relay", "stop", "wiring"]),
-    ("demo", &["cli", "config", "domain", "inbound", "ledger", "runner", "stop", "wiring"]),
+    (
+        "demo",
+        &[
+            "cli", "clock", "config", "cutover", "domain", "health", "inbound", "ledger", "relay", "runner", "stop",
+            "wiring",
+        ],
+    ),
     (
         "cli",
         &[

@@ -275,7 +275,7 @@ fn hint(block: &Block) -> &'static str {
     if block.can_be_forced() { " (--force --reason overrules)" } else { "" }
 }
 
-/// Asks whoever holds the slot, which decides on what it knows itself.
+/// Moves a department, or says what stands against it.
 async fn go(
     bridge: &Arc<Bridge>,
     control: &ControlState,
@@ -288,6 +288,48 @@ async fn go(
         prospect.show(output)?;
         return Ok(Answer::No);
     }
+    let Some(moved) = decided(bridge, control, &prospect).await? else {
+        output.line(format!("{department} was not moved: the log of the bridge that runs says why"))?;
+        return Ok(Answer::No);
+    };
+    output.object(&moved)?;
+    output.line(in_words(department, &moved))?;
+    if moved.from.authority() == Authority::Candidate && moved.to.authority() == Authority::Legacy {
+        output.line(format!("what the legacy producer has to know: dropbridge cutover handover {department}"))?;
+    }
+    Ok(Answer::Fine)
+}
+
+/// The same for a program: what became of it, in words, or everything that stands against it.
+///
+/// # Errors
+/// Of the log; of a department that is not configured.
+pub(crate) async fn ask_to_move(
+    bridge: &Arc<Bridge>,
+    department: &str,
+    command: Command,
+) -> anyhow::Result<Result<String, Vec<String>>> {
+    let control = read_control(&*bridge.context.log, &bridge.context.topics)?;
+    let prospect = Prospect::new(bridge, &control, department, command)?;
+    if prospect.stands() {
+        return Ok(Err(prospect.plan.blocks.iter().map(ToString::to_string).collect()));
+    }
+    let moved = decided(bridge, &control, &prospect).await?;
+    Ok(moved.map(|moved| in_words(department, &moved)).ok_or_else(|| vec!["the bridge has refused it".to_owned()]))
+}
+
+fn in_words(department: &str, moved: &Transition) -> String {
+    let forced = if moved.forced.is_empty() { "" } else { ", FORCED" };
+    format!("{department}: {} → {} from {} on{forced}", moved.from, moved.to, moved.effective)
+}
+
+/// Asks whoever holds the slot, which decides on what it knows itself. Answers the transition, if there is one.
+async fn decided(
+    bridge: &Arc<Bridge>,
+    control: &ControlState,
+    prospect: &Prospect<'_>,
+) -> anyhow::Result<Option<Transition>> {
+    let department = prospect.department;
     let before = control.cutovers.get(department).map_or(0, |journal| journal.transitions.len());
     let action = RequestAction::Cutover {
         department: department.to_owned(),
@@ -297,17 +339,7 @@ async fn go(
     super::requests::ask(bridge, action).await?;
     let control = read_control(&*bridge.context.log, &bridge.context.topics)?;
     let moved = control.cutovers.get(department).and_then(|journal| journal.transitions.get(before));
-    let Some(moved) = moved.filter(|moved| moved.by == prospect.command.by) else {
-        output.line(format!("{department} was not moved: the log of the bridge that runs says why"))?;
-        return Ok(Answer::No);
-    };
-    output.object(moved)?;
-    let forced = if moved.forced.is_empty() { "" } else { ", FORCED" };
-    output.line(format!("{department}: {} → {} from {} on{forced}", moved.from, moved.to, moved.effective))?;
-    if moved.from.authority() == Authority::Candidate && moved.to.authority() == Authority::Legacy {
-        output.line(format!("what the legacy producer has to know: dropbridge cutover handover {department}"))?;
-    }
-    Ok(Answer::Fine)
+    Ok(moved.filter(|moved| moved.by == prospect.command.by).cloned())
 }
 
 /// Departments that are configured, or were moved once.

@@ -5,7 +5,7 @@
 mod arrivals;
 mod backfill;
 mod check;
-mod cutover;
+pub(crate) mod cutover;
 mod deliveries;
 mod demo;
 mod events;
@@ -17,7 +17,7 @@ mod ledger;
 mod log;
 mod man;
 mod output;
-mod parity;
+pub(crate) mod parity;
 mod place;
 mod prove;
 mod quarantine;

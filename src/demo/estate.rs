@@ -122,6 +122,26 @@ impl Estate {
     /// # Errors
     /// Of the file system; when something else is in the directory.
     pub(super) fn make(wanted: Option<&Path>) -> anyhow::Result<Self> {
+        let estate = Self::empty(wanted)?;
+        for (path, bytes) in CONFIGURATION {
+            estate.write(path, bytes)?;
+        }
+        estate.write(CONSUMERS.0, CONSUMERS.1.as_bytes())?;
+        for directory in INBOXES.into_iter().chain(super::consumers::CONSUMERS.iter().map(|consumer| consumer.outbox)) {
+            estate.make_directory(directory)?;
+        }
+        for (path, bytes) in OLD_FILES {
+            estate.write(&format!("var/estate/{path}"), bytes)?;
+        }
+        estate.write(&format!("spare/{}", SPARE.0), SPARE.1)?;
+        Ok(estate)
+    }
+
+    /// One without anything in it, to be filled.
+    ///
+    /// # Errors
+    /// As for [`Estate::make`].
+    pub(super) fn empty(wanted: Option<&Path>) -> anyhow::Result<Self> {
         let directory = match wanted {
             Some(directory) => directory.to_path_buf(),
             None => std::env::temp_dir().join(format!("dropbridge-estate-{}", &random_id()[..8])),
@@ -131,19 +151,16 @@ impl Estate {
         let estate = Self { directory };
         estate.clear()?;
         estate.write(SIGN, SIGN_TEXT.as_bytes())?;
-        for (path, bytes) in CONFIGURATION {
-            estate.write(path, bytes)?;
-        }
-        estate.write(CONSUMERS.0, CONSUMERS.1.as_bytes())?;
-        for directory in INBOXES.into_iter().chain(super::consumers::CONSUMERS.iter().map(|consumer| consumer.outbox)) {
-            let path = estate.share().join(directory);
-            fs::create_dir_all(&path).with_context(|| format!("create directory {}", path.display()))?;
-        }
-        for (path, bytes) in OLD_FILES {
-            estate.write(&format!("var/estate/{path}"), bytes)?;
-        }
-        estate.write(&format!("spare/{}", SPARE.0), SPARE.1)?;
         Ok(estate)
+    }
+
+    /// Makes a directory below the share.
+    ///
+    /// # Errors
+    /// Of the file system.
+    pub(super) fn make_directory(&self, below: &str) -> anyhow::Result<()> {
+        let path = self.share().join(below);
+        fs::create_dir_all(&path).with_context(|| format!("create directory {}", path.display()))
     }
 
     /// Takes an earlier estate away; refuses to touch anything else.
@@ -165,7 +182,11 @@ impl Estate {
         Ok(())
     }
 
-    fn write(&self, path: &str, bytes: &[u8]) -> anyhow::Result<()> {
+    /// Writes a file below the directory.
+    ///
+    /// # Errors
+    /// Of the file system.
+    pub(super) fn write(&self, path: &str, bytes: &[u8]) -> anyhow::Result<()> {
         let path = self.directory.join(path);
         let parent = path.parent().unwrap_or(&self.directory);
         fs::create_dir_all(parent).with_context(|| format!("create directory {}", parent.display()))?;

@@ -2,12 +2,14 @@
 //!
 //! It makes an [`estate`] on disk, lets the [`jobs`] drop files as such jobs do, runs the real bridge on the embedded
 //! log, tells the [`story`] as it goes, lets legacy [`consumers`] poll for what the bridge delivers, holds the log against
-//! what the jobs dropped ([`audit`]), and ends with a [`report`].
+//! what the jobs dropped ([`audit`]), and ends with a [`report`]. The [`journey`] of one department from its batch job to a
+//! new service, and back, is a demonstration of its own.
 
 mod audit;
 mod consumers;
 mod estate;
 mod jobs;
+pub mod journey;
 mod report;
 mod script;
 mod story;

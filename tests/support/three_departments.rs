@@ -152,17 +152,17 @@ impl ThreeDepartments {
             found.entry((department, date)).or_default().push((amount, text(&event["provenance"])));
         }
         let (mut live_days, mut legacy_days) = (0, 0);
-        for department in 0..DEPARTMENTS.len() {
+        for (department, name) in DEPARTMENTS.iter().enumerate() {
             let is_live = self.is_live(department);
-            let outbox = files(&self.site.path(&format!("share/out-{}", DEPARTMENTS[department])));
+            let outbox = files(&self.site.path(&format!("share/out-{name}")));
             for ((_, day), facts) in self.facts.range((department, i64::MIN)..=(department, i64::MAX)) {
                 let date = self.date(*day);
                 let live = is_live(&date);
                 *(if live { &mut live_days } else { &mut legacy_days }) += 1;
-                let place = format!("{} on day {day}, {date}, live: {live}", DEPARTMENTS[department]);
+                let place = format!("{name} on day {day}, {date}, live: {live}");
                 let mut expected: Vec<String> =
                     facts.iter().map(|(_, _, key, number)| format!("{key}|{number}.00")).collect();
-                let found = found.remove(&(DEPARTMENTS[department].to_owned(), date.clone())).unwrap_or_default();
+                let found = found.remove(&((*name).to_owned(), date.clone())).unwrap_or_default();
                 let speakers: BTreeSet<&str> = found.iter().map(|(_, provenance)| provenance.as_str()).collect();
                 assert_eq!(speakers, BTreeSet::from([if live { "native" } else { "legacy" }]), "{place}: {found:?}");
                 let mut read: Vec<String> = found.into_iter().map(|(fact, _)| fact).collect();

@@ -61,7 +61,7 @@ pub(super) fn run(bridge: &Bridge, control: &ControlState, department: &str, out
         .filter_map(|delivery| handed(delivery, &withheld))
         .filter(|file| is_meant(file.business_date))
         .collect();
-    files.sort_by(|one, other| (one.business_date, one.sequence).cmp(&(other.business_date, other.sequence)));
+    files.sort_by_key(|file| (file.business_date, file.sequence));
     let lonely = files.iter().filter(|file| !file.has_legacy_file).map(|file| file.events).sum();
     let next_numbers = next_numbers(bridge, &index, department);
     show(&Handover { department, from, until, files, next_numbers, events_without_legacy_file: lonely }, output)
@@ -166,10 +166,13 @@ mod tests {
         BusinessDate::parse(text).unwrap()
     }
 
+    /// Stages with their dates; the first date that is handed over, and the first behind.
+    type Case = (&'static [(Stage, &'static str)], Option<(&'static str, Option<&'static str>)>);
+
     #[test]
     fn the_last_dates_for_which_the_new_service_spoke() {
         use Stage::{Live, Shadow};
-        let cases: [(&[(Stage, &str)], Option<(&str, Option<&str>)>); 5] = [
+        let cases: [Case; 5] = [
             (&[(Shadow, "2026-02-01")], None),
             (&[(Live, "2026-02-03")], Some(("2026-02-03", None))),
             (&[(Live, "2026-02-03"), (Shadow, "2026-02-07")], Some(("2026-02-03", Some("2026-02-07")))),

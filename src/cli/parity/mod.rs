@@ -31,6 +31,9 @@ use directory::CandidateDirectory;
 use pair::Comparer;
 use scratch::Directory;
 
+/// How many differences of each file are shown unless somebody asks for more.
+const FINDINGS: usize = 100;
+
 /// Arguments of `parity`.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
@@ -61,7 +64,7 @@ pub(super) struct ParityArguments {
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
     /// How many differences of each file to show, of all that are counted.
-    #[arg(long, value_name = "NUMBER", default_value_t = 100)]
+    #[arg(long, value_name = "NUMBER", default_value_t = FINDINGS)]
     show: usize,
     /// Where to sort what memory does not hold; the directory for temporary files unless stated.
     #[arg(long, value_name = "DIRECTORY")]
@@ -110,6 +113,36 @@ fn of_two(
     Ok(Report::new(&settings.name, &feed.department, Moment::from(jiff::Timestamp::now()), vec![file]))
 }
 
+/// Compares the files of a department's date, keeps the verdict as evidence, and writes the page, as `parity DEPARTMENT
+/// --date … --record --html …` does.
+///
+/// # Errors
+/// Of the log, and of the page.
+pub(crate) fn compare_and_record(
+    bridge: &Arc<Bridge>,
+    department: &str,
+    date: BusinessDate,
+    page: &Path,
+) -> anyhow::Result<Report> {
+    let scratch = Directory(std::env::temp_dir());
+    let plans: Vec<&Arc<FeedPlan>> =
+        bridge.feeds.iter().filter(|plan| plan.settings.department == department).collect();
+    let days = Days { bridge, comparer: Comparer { scratch: &scratch, show: FINDINGS }, date: Some(date) };
+    let report = by_events(&days, department, &plans)?;
+    fs::write(page, page::of(&report)).with_context(|| format!("cannot write {}", page.display()))?;
+    // What it says is said in words alone: nobody asked for these.
+    record::keep(bridge, &report, Some(date), Output::new(true))?;
+    Ok(report)
+}
+
+/// The files of some feeds, each against what is made of the new service's events.
+fn by_events(days: &Days<'_>, department: &str, plans: &[&Arc<FeedPlan>]) -> anyhow::Result<Report> {
+    let (bridge, mut notes) = (days.bridge, Vec::new());
+    let control = read_control(&*bridge.context.log, &bridge.context.topics)?;
+    let files = days.with_events(&control, department, plans, &mut notes)?;
+    Ok(Report::new(&bridge.settings.name, department, bridge.context.clock.now(), files).with_notes(notes))
+}
+
 /// All legacy files of a department.
 fn of_department(
     config: &Path,
@@ -128,15 +161,12 @@ fn of_department(
     }
     plans.retain(|plan| arguments.feed.as_deref().is_none_or(|feed| feed == plan.id()));
     let days = Days { bridge: &bridge, comparer, date: arguments.date };
-    let mut notes = Vec::new();
-    let files = match &arguments.candidates {
-        Some(directory) => days.with_directory(CandidateDirectory(directory), &plans)?,
-        None => {
-            let control = read_control(&*bridge.context.log, &bridge.context.topics)?;
-            days.with_events(&control, &department, &plans, &mut notes)?
+    let report = match &arguments.candidates {
+        Some(directory) => {
+            let files = days.with_directory(CandidateDirectory(directory), &plans)?;
+            Report::new(&bridge.settings.name, &department, bridge.context.clock.now(), files)
         }
+        None => by_events(&days, &department, &plans)?,
     };
-    let now = bridge.context.clock.now();
-    let report = Report::new(&bridge.settings.name, &department, now, files).with_notes(notes);
     Ok((report, bridge))
 }
