@@ -8,9 +8,9 @@ mod support;
 use dropbridge_port::failpoint::Failpoint;
 use rustix::process::Signal;
 use serde_json::{Value, json};
-use support::stages::Department;
+use support::stages::{Department, options};
 use support::windowed::{DAY, event};
-use support::{LogKind, kafka_brokers, logs, wait_for_or};
+use support::{FeedOptions, LogKind, kafka_brokers, logs, wait_for_or};
 
 #[test]
 fn a_department_goes_live_and_back_and_each_date_has_one_speaker() {
@@ -193,6 +193,32 @@ fn a_kill_at_any_step_loses_nothing_and_doubles_nothing() {
             let _ended = asking.wait();
         }
     }
+}
+
+#[test]
+fn check_refuses_a_tap_and_a_lost_section_of_a_live_department() {
+    let sales = Department::new(LogKind::Embedded);
+    sales.dump(0, &["A-1"]);
+    sales.run();
+    (1..=2).for_each(|day| drop(sales.advance(day)));
+    let site = &sales.window.site;
+    site.ok(&["check"]);
+    let usual = options();
+    let tap = FeedOptions { feed: FeedOptions::default().feed, ..usual.clone() };
+    let without = FeedOptions { after: usual.after.replace("[cutover]\nparity_days = 0\n", ""), ..usual };
+    for (options, expected) in [(tap, "is a tap"), (without, "are not forwarded")] {
+        sales.window.configure(&options);
+        let said = site.exits(&["check"], 1);
+        assert!(said.contains("sales is live from") && said.contains(expected), "{said}");
+    }
+    // Once the log was read, the consumer gets nothing of the batch job that the journal gives to the new service.
+    let bridge = site.spawn(&["run"], None);
+    wait_for_or("the slot", || bridge.log(), || bridge.log().contains("holding the slot"));
+    sales.dump(2, &["C-1"]);
+    let is_withheld = || site.states().contains(&(sales.name(2), "withheld".to_owned()));
+    wait_for_or("the file to be withheld", || bridge.log(), is_withheld);
+    wait_for_or("its relay to say so", || bridge.log(), || bridge.log().contains("not relayed"));
+    assert!(!sales.delivered().contains_key(&sales.name(2)), "{:?}", sales.delivered());
 }
 
 #[test]

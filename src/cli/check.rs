@@ -11,6 +11,7 @@ use super::{Answer, Output};
 use crate::capture::selection::Named;
 use crate::config;
 use crate::config::settings::LogSettings;
+use crate::cutover::{Authority, CutoverJournal};
 use crate::inbound::slot::verify_genesis;
 use crate::ledger::control::Genesis;
 use crate::ledger::replay::read_control;
@@ -153,8 +154,29 @@ fn check_past(bridge: &Bridge, findings: &mut Findings) {
             findings.wrong(plan.id(), "it has no baseline and will not run: `dropbridge init --baseline …`");
         }
     }
+    control.cutovers.values().for_each(|journal| check_stage(bridge, journal, findings));
     if let Err(error) = check_ledger(bridge, &genesis, findings) {
         findings.wrong("ledger", error.to_string());
+    }
+}
+
+/// What the configuration of a department has to have when the new service speaks for some of its dates.
+fn check_stage(bridge: &Bridge, journal: &CutoverJournal, findings: &mut Findings) {
+    let Some(last) = journal.transitions.last().filter(|last| last.to.authority() == Authority::Candidate) else {
+        return;
+    };
+    let department = &journal.department;
+    let since = format!("{department} is {} from {} on", last.to, last.effective);
+    if !bridge.settings.gates.contains_key(department) {
+        let message = format!("{since}, and its file has no `[cutover]`: its candidate events are not forwarded");
+        findings.wrong(department, message);
+    }
+    let feeds = bridge.feeds.iter().filter(|plan| plan.settings.department == *department);
+    for plan in feeds.filter(|plan| plan.settings.relay.is_none()) {
+        let message = format!(
+            "{since}, and this feed is a tap: the old producer writes into the consumer's directory. State `outbox`"
+        );
+        findings.wrong(plan.id(), message);
     }
 }
 

@@ -83,15 +83,22 @@ impl Authorities {
     #[must_use]
     pub fn admit(&self, department: &str, date: Option<BusinessDate>) -> Admission {
         let mut known = self.known();
-        let Some(date) = date.filter(|_| known.followed.contains(department)) else { return Admission::PassOn };
+        let (Some(date), is_followed) = (date, known.followed.contains(department)) else { return Admission::PassOn };
         let Some(journals) = &known.journals else {
-            return if known.is_hopeless { Admission::Hopeless } else { Admission::Wait };
+            return match (is_followed, known.is_hopeless) {
+                (false, _) => Admission::PassOn,
+                (true, true) => Admission::Hopeless,
+                (true, false) => Admission::Wait,
+            };
         };
+        // What the journal says holds, whatever the configuration has forgotten.
         let authority = journals.get(department).map_or(Authority::Legacy, |journal| journal.authority_on(date));
         if authority == Authority::Candidate {
             return Admission::Withhold;
         }
-        known.take(department, date);
+        if is_followed {
+            known.take(department, date);
+        }
         Admission::PassOn
     }
 
@@ -153,6 +160,8 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
+    use crate::cutover::{Evidence, Stage, Transition};
+    use crate::domain::Moment;
 
     fn day(text: &str) -> BusinessDate {
         BusinessDate::parse(text).unwrap()
@@ -171,6 +180,26 @@ mod tests {
         assert_eq!(ask("parks"), Admission::PassOn);
         authorities.forget();
         assert_eq!(ask("parks"), Admission::Wait);
+    }
+
+    #[test]
+    fn what_the_journal_says_holds_whatever_the_configuration_has_forgotten() {
+        let authorities = Authorities::default();
+        let mut journal = CutoverJournal::new("parks");
+        journal.transitions.push(Transition {
+            from: Stage::Shadow,
+            to: Stage::Live,
+            effective: day("2026-02-02"),
+            decided_at: Moment::from_unix_ns(0),
+            by: String::new(),
+            approved_by: None,
+            reason: None,
+            forced: Vec::new(),
+            evidence: Evidence::default(),
+        });
+        authorities.learn(&[("parks".to_owned(), journal)].into());
+        let ask = |date| authorities.admit("parks", Some(day(date)));
+        assert_eq!((ask("2026-02-01"), ask("2026-02-02")), (Admission::PassOn, Admission::Withhold));
     }
 
     #[test]
