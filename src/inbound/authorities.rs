@@ -2,7 +2,8 @@
 //!
 //! Relays pass files on and windows are cut off by their own journals, on their own threads; the publisher decides
 //! cutovers. A date may change hands only while nothing of it was passed on: so whoever is about to deliver something of
-//! a date takes it here first, and a decision keeps all others waiting until it is committed.
+//! a date takes it here first, and a decision keeps those of its department waiting until it is committed. Others never
+//! wait for it: the log may be away in the middle of it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -26,6 +27,8 @@ struct Known {
     is_hopeless: bool,
     /// The newest date of which a department's files were passed on, or cut off.
     taken: BTreeMap<String, BusinessDate>,
+    /// The department that is being decided about: what became of it is not known yet.
+    deciding: Option<String>,
     /// Feeds whose relay this process has.
     relays: BTreeSet<String>,
 }
@@ -61,6 +64,7 @@ impl Authorities {
         let each = journals.iter().map(|(department, journal)| (department.clone(), Arc::new(journal.clone())));
         known.journals = Some(each.collect());
         known.is_hopeless = false;
+        known.deciding = None;
     }
 
     /// Another instance may decide from now on.
@@ -84,6 +88,9 @@ impl Authorities {
     pub fn admit(&self, department: &str, date: Option<BusinessDate>) -> Admission {
         let mut known = self.known();
         let (Some(date), is_followed) = (date, known.followed.contains(department)) else { return Admission::PassOn };
+        if is_followed && known.is_deciding(department) {
+            return Admission::Wait;
+        }
         let Some(journals) = &known.journals else {
             return match (is_followed, known.is_hopeless) {
                 (false, _) => Admission::PassOn,
@@ -102,9 +109,20 @@ impl Authorities {
         Admission::PassOn
     }
 
-    /// Something of this date was passed on, or is about to be.
+    /// Something of this date was passed on.
     pub fn take(&self, department: &str, date: BusinessDate) {
         self.known().take(department, date);
+    }
+
+    /// Takes a date of which something is about to be passed on; `false` while the department is being decided about.
+    #[must_use]
+    pub fn try_take(&self, department: &str, date: BusinessDate) -> bool {
+        let mut known = self.known();
+        let is_free = !known.is_deciding(department);
+        if is_free {
+            known.take(department, date);
+        }
+        is_free
     }
 
     /// This process has the relay of a feed, or has it no more.
@@ -123,20 +141,26 @@ impl Authorities {
         self.known().relays.contains(feed)
     }
 
-    /// Decides about a department, while nobody takes a date. `decision` is told the newest date that was taken and the
-    /// journal so far, and answers the new journal once it is committed. It must not come back here.
+    /// Decides about a department, while nobody takes a date of it. `decision` is told the newest date that was taken and
+    /// the journal so far, and answers the new journal once it is committed.
     ///
     /// # Errors
-    /// Of the decision.
+    /// Of the decision: nobody takes a date until the log was read again ([`Authorities::learn`]).
     pub fn decide<E>(
         &self,
         department: &str,
         decision: impl FnOnce(Option<BusinessDate>, CutoverJournal) -> Result<Option<CutoverJournal>, E>,
     ) -> Result<(), E> {
+        let (taken, journal) = {
+            let mut known = self.known();
+            known.deciding = Some(department.to_owned());
+            let journal = known.journals.as_ref().and_then(|journals| journals.get(department));
+            let journal = journal.map_or_else(|| CutoverJournal::new(department), |journal| (**journal).clone());
+            (known.taken.get(department).copied(), journal)
+        };
+        let decided = decision(taken, journal)?;
         let mut known = self.known();
-        let journal = known.journals.as_ref().and_then(|journals| journals.get(department));
-        let journal = journal.map_or_else(|| CutoverJournal::new(department), |journal| (**journal).clone());
-        let decided = decision(known.taken.get(department).copied(), journal)?;
+        known.deciding = None;
         if let (Some(journal), Some(journals)) = (decided, &mut known.journals) {
             journals.insert(department.to_owned(), Arc::new(journal));
         }
@@ -149,6 +173,10 @@ impl Authorities {
 }
 
 impl Known {
+    fn is_deciding(&self, department: &str) -> bool {
+        self.deciding.as_deref() == Some(department)
+    }
+
     fn take(&mut self, department: &str, date: BusinessDate) {
         let newest = self.taken.entry(department.to_owned()).or_insert(date);
         *newest = date.max(*newest);
@@ -211,6 +239,12 @@ mod tests {
             let mut told = None;
             let decided = authorities.decide::<()>(department, |newest, journal| {
                 assert_eq!(journal.department, department);
+                // Its own dates wait; those of others never do.
+                let date = Some(day("2026-01-30"));
+                let other = if department == "parks" { "roads" } else { "parks" };
+                assert_ne!(authorities.admit(other, date), Admission::Wait);
+                assert!(department != "parks" || authorities.admit("parks", date) == Admission::Wait);
+                assert!(!authorities.try_take(department, day("2999-01-01")));
                 told = newest;
                 Ok(None)
             });

@@ -216,8 +216,10 @@ impl Source for Windowing {
             return Ok(None);
         }
         // From here on these dates are nobody else's any more.
-        let authorities = &self.context.authorities;
-        due.iter().for_each(|cut| authorities.take(&self.plan.settings.department, cut.date));
+        let (authorities, department) = (&self.context.authorities, &self.plan.settings.department);
+        if !due.iter().all(|cut| authorities.try_take(department, cut.date)) {
+            return Ok(None);
+        }
         let (_, highs) = ends(&*self.context.log, &self.assembler.sources)?;
         journal.cut(&due, &highs);
         for cut in &due {
