@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
+use dropbridge_conformance::ftpd::FtpdOptions;
 use dropbridge_conformance::openssh::{OpenSsh, OpenSshOptions};
 use dropbridge_conformance::samba::{Samba, SambaOptions};
 use support::{FeedOptions, LogKind, Site, order_name, orders};
@@ -94,6 +95,17 @@ fn published_files_leave_a_windows_share_as_the_feed_says() {
     play_all(|options| {
         let site = with_a_past(options);
         let share = support::smb::share_lines(&server, server.address(), &site.path("share"));
+        site.configure(&FeedOptions { share, ..options.clone() });
+        site
+    });
+}
+
+#[test]
+fn published_files_leave_an_ftp_server_as_the_feed_says() {
+    let Some(server) = support::ftp::ftps(FtpdOptions::default()) else { return };
+    play_all(|options| {
+        let site = with_a_past(options);
+        let share = support::ftp::share_lines(&server, server.address(), &site.path("share"));
         site.configure(&FeedOptions { share, ..options.clone() });
         site
     });

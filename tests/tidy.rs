@@ -192,6 +192,7 @@ fn one_module_names_the_adapters() {
             "dropbridge_cache",
             "dropbridge_sftp",
             "dropbridge_smb",
+            "dropbridge_ftp",
         ]
         .iter()
         .any(|name| code(&path).contains(name));
@@ -266,7 +267,7 @@ fn files_are_of_a_size_that_can_be_read() {
 fn no_file_is_dead() {
     let mut roots = vec![tree().join("src"), tree().join("xtask/src"), tree().join("examples/choreography/src")];
     roots.extend(
-        ["port", "local", "kafka", "sqlite", "cache", "sftp", "smb", "conformance"]
+        ["port", "local", "kafka", "sqlite", "cache", "sftp", "smb", "ftp", "conformance"]
             .map(|adapter| tree().join("adapters").join(adapter).join("src")),
     );
     for root in roots {
@@ -307,6 +308,7 @@ fn every_failpoint_is_passed_somewhere() {
         "adapters/kafka/src",
         "adapters/sftp/src",
         "adapters/smb/src",
+        "adapters/ftp/src",
     ] {
         for path in rust_files(directory) {
             code_text.push_str(&code(&path));

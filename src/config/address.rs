@@ -12,6 +12,8 @@ const SFTP_PORT: u16 = 22;
 
 /// That of SMB without NetBIOS.
 const SMB_PORT: u16 = 445;
+/// FTP's port, with and without TLS.
+const FTP_PORT: u16 = 21;
 
 /// What an address means.
 #[derive(Debug, PartialEq, Eq)]
@@ -22,6 +24,8 @@ pub(super) enum Address {
     Sftp(RemoteAddress),
     /// A directory of a share on a Windows or Samba server.
     Smb(SmbAddress),
+    /// A directory of an FTP server; over TLS where the scheme says so.
+    Ftp(RemoteAddress),
 }
 
 /// Why a text is no address, and what to do.
@@ -39,6 +43,12 @@ pub(super) fn address(given: &Given<'_>) -> Option<Address> {
         }
         Some((scheme, rest)) if scheme.eq_ignore_ascii_case("smb") && cfg!(feature = "smb") => {
             smb(rest).map(Address::Smb)
+        }
+        Some((scheme, rest)) if scheme.eq_ignore_ascii_case("ftp") && cfg!(feature = "ftp") => {
+            server("ftp", FTP_PORT, rest).map(Address::Ftp)
+        }
+        Some((scheme, rest)) if scheme.eq_ignore_ascii_case("ftps") && cfg!(feature = "ftp") => {
+            server("ftps", FTP_PORT, rest).map(Address::Ftp)
         }
         Some((scheme, _)) => {
             let message = format!("`{scheme}` is not supported by this build");
@@ -60,6 +70,8 @@ fn directory(rest: &str) -> Result<PathBuf, Problem> {
 fn server(scheme: &'static str, usual_port: u16, rest: &str) -> Result<RemoteAddress, Problem> {
     let form = match scheme {
         "smb" => SMB_FORM,
+        "ftp" => "write `ftp://user@host:21/path`",
+        "ftps" => "write `ftps://user@host:21/path`",
         _ => "write `sftp://user@host:22/path`",
     };
     let wrong = |message: &str| (message.to_owned(), Some(form));
@@ -169,6 +181,8 @@ mod tests {
         assert_eq!(sftp("u@h/~old"), parts("u", "h", 22, "/~old"));
         assert_eq!(sftp("u@h/"), parts("u", "h", 22, "/"));
         assert_eq!(server("sftp", 22, "u@h/%ff").unwrap().path, b"/\xff");
+        let ftps = server("ftps", FTP_PORT, "u@h/~/in").unwrap();
+        assert_eq!((ftps.scheme, ftps.port, ftps.path), ("ftps", 21, b"in".to_vec()));
     }
 
     #[test]
@@ -194,6 +208,7 @@ mod tests {
         for wrong in ["h/x", "u@/x", "@h/x", "u@h", "u@h:x/y", "u@h:0/y", "u@h/a/../b", "u@h/%4", "u@h:99999/"] {
             assert!(sftp(wrong).is_err(), "{wrong}");
         }
+        assert!(server("ftps", FTP_PORT, "h/x").unwrap_err().1.unwrap().contains("ftps://user@host"));
         let (message, hint) = server("sftp", 22, "u:s3cret@h/x").unwrap_err();
         assert!(!message.contains("s3cret") && hint.unwrap().contains("password_file"));
     }

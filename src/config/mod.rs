@@ -11,6 +11,7 @@ mod cutover;
 mod department;
 mod expect;
 mod feed;
+mod ftp_share;
 mod given;
 mod http;
 mod layout;

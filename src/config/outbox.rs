@@ -77,9 +77,14 @@ fn outbox(section: &Section<'_>, usual_share: Option<&str>, bridge: &Bridge) -> 
 
 /// What delivered files are given: `file_mode`, `file_owner`, `file_group`. `None` where one is wrong.
 pub(super) fn attributes(section: &Section<'_>, share: Option<&str>, bridge: &Bridge) -> Option<Attributes> {
-    if let Some(Some(ShareSettings::Smb(_))) = share.and_then(|share| bridge.shares.get(share)) {
+    let why = match share.and_then(|share| bridge.shares.get(share)) {
+        Some(Some(ShareSettings::Smb(_))) => Some("cannot be set over SMB: files inherit from their directory there"),
+        Some(Some(ShareSettings::Ftp(_))) => Some("cannot be set over FTP: the server's umask decides there"),
+        _ => None,
+    };
+    if let Some(why) = why {
         for key in ["file_mode", "file_owner", "file_group"] {
-            section.refuse(key, "cannot be set over SMB: files inherit from their directory there");
+            section.refuse(key, why);
         }
     }
     let mode = section.find("file_mode").map(|given| mode(&given));

@@ -277,6 +277,7 @@ pub(super) fn place_of(share: &ShareSettings, below: &str) -> PathBuf {
         ShareSettings::Directory(directory) => resolved(&directory.root.join(below)),
         ShareSettings::Sftp(server) => server.address.place(below),
         ShareSettings::Smb(server) => server.address.whole.place(below),
+        ShareSettings::Ftp(server) => server.address.place(below),
     }
 }
 

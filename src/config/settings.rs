@@ -140,6 +140,8 @@ pub enum ShareSettings {
     Sftp(Box<SftpSettings>),
     /// A directory of a share on a Windows or Samba server.
     Smb(Box<SmbSettings>),
+    /// A directory of an FTP server.
+    Ftp(Box<FtpSettings>),
 }
 
 /// A directory of this machine as a share.
@@ -204,6 +206,38 @@ pub struct SmbAddress {
     pub share: String,
     /// The directory below it; empty at its top.
     pub directory: String,
+}
+
+/// A directory of an FTP server as a share.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FtpSettings {
+    /// Where it is.
+    pub address: RemoteAddress,
+    /// The user's password.
+    pub password: Option<Secret>,
+    /// Whether and when TLS begins.
+    pub tls: FtpTls,
+    /// SHA-256 fingerprints of certificates that the server may show, whoever issued them.
+    pub certificate_fingerprints: Vec<String>,
+    /// A file with the authorities that may have issued its certificate.
+    pub ca_file: Option<PathBuf>,
+    /// For reaching the server, and for logging in.
+    pub connect_timeout: Duration,
+    /// How long the server may be silent while an answer is awaited.
+    pub stall_timeout: Duration,
+    /// How many files are read at a time.
+    pub parallel_transfers: usize,
+}
+
+/// Whether and when TLS begins on a connection to an FTP server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FtpTls {
+    /// Never.
+    None,
+    /// After `AUTH TLS`.
+    Explicit,
+    /// With the first byte.
+    Implicit,
 }
 
 /// A directory of a server, without secrets.

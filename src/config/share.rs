@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::address::{Address, address};
 use super::bridge::{DAY_MS, narrow};
+use super::ftp_share;
 use super::given::Given;
 use super::secret;
 use super::section::Section;
@@ -27,6 +28,9 @@ const OF_SERVERS: [&str; 10] = [
     "parallel_transfers",
 ];
 
+/// Keys that only an SFTP server has.
+const OF_SFTP: [&str; 5] = ["private_key_file", "passphrase_env", "passphrase_file", "host_key", "known_hosts_file"];
+
 /// Reads one.
 pub(super) fn read(section: Section<'_>) -> Option<ShareSettings> {
     let found = section.need("address").and_then(|given| address(&given));
@@ -34,6 +38,7 @@ pub(super) fn read(section: Section<'_>) -> Option<ShareSettings> {
         Some(Address::Directory(root)) => {
             refuse(&section, &OF_SERVERS, "has no meaning for a directory of this machine");
             refuse(&section, &smb_share::KEYS, "has no meaning for a directory of this machine");
+            refuse(&section, &ftp_share::KEYS, "has no meaning for a directory of this machine");
             let notify = section.flag("notify", true);
             let require_mount = section.flag("require_mount", false);
             Some(ShareSettings::Directory(DirectorySettings { root, notify, require_mount }))
@@ -41,16 +46,24 @@ pub(super) fn read(section: Section<'_>) -> Option<ShareSettings> {
         Some(Address::Sftp(address)) => {
             refuse(&section, &OF_DIRECTORIES, "has no meaning for a server");
             refuse(&section, &smb_share::KEYS, "has no meaning for an SFTP server");
+            refuse(&section, &ftp_share::KEYS, "has no meaning for an SFTP server");
             sftp(&section, address).map(|server| ShareSettings::Sftp(Box::new(server)))
         }
         Some(Address::Smb(address)) => {
             refuse(&section, &OF_DIRECTORIES, "has no meaning for a server");
             refuse(&section, &smb_share::OF_OTHERS, "has no meaning for a server that is reached over SMB");
+            refuse(&section, &ftp_share::KEYS, "has no meaning for a server that is reached over SMB");
             smb_share::read(&section, address).map(|server| ShareSettings::Smb(Box::new(server)))
+        }
+        Some(Address::Ftp(address)) => {
+            refuse(&section, &OF_DIRECTORIES, "has no meaning for a server");
+            refuse(&section, &OF_SFTP, "has no meaning for an FTP server");
+            refuse(&section, &smb_share::KEYS, "has no meaning for an FTP server");
+            ftp_share::read(&section, address).map(|server| ShareSettings::Ftp(Box::new(server)))
         }
         None => {
             // Which keys have a meaning, the address would say.
-            for key in OF_DIRECTORIES.iter().chain(&OF_SERVERS).chain(&smb_share::KEYS) {
+            for key in OF_DIRECTORIES.iter().chain(&OF_SERVERS).chain(&smb_share::KEYS).chain(&ftp_share::KEYS) {
                 let _asked = section.find(key);
             }
             None

@@ -1,5 +1,7 @@
 //! Shares, outboxes and inboxes: settings become adapters. The connection to a server is one for each share.
 
+#[cfg(feature = "ftp")]
+mod ftp;
 #[cfg(feature = "smb")]
 mod smb;
 
@@ -26,6 +28,8 @@ pub(super) struct Servers {
     sftp: Arc<Mutex<BTreeMap<String, KnownServer>>>,
     #[cfg(feature = "smb")]
     smb: smb::SmbServers,
+    #[cfg(feature = "ftp")]
+    ftp: ftp::FtpServers,
 }
 
 /// A server, and what was said of it when it was first used.
@@ -60,7 +64,9 @@ impl Servers {
             }
             #[cfg(feature = "smb")]
             ShareSettings::Smb(settings) => Ok(self.smb.share(place, settings)),
-            #[cfg(not(all(feature = "sftp", feature = "smb")))]
+            #[cfg(feature = "ftp")]
+            ShareSettings::Ftp(settings) => Ok(self.ftp.share(place, settings)),
+            #[cfg(not(all(feature = "ftp", feature = "sftp", feature = "smb")))]
             _ => Err(not_built(place)),
         }
     }
@@ -82,7 +88,9 @@ impl Servers {
             }
             #[cfg(feature = "smb")]
             ShareSettings::Smb(settings) => Ok(self.smb.outbox(place, settings, staging)),
-            #[cfg(not(all(feature = "sftp", feature = "smb")))]
+            #[cfg(feature = "ftp")]
+            ShareSettings::Ftp(settings) => Ok(self.ftp.outbox(place, settings, staging)),
+            #[cfg(not(all(feature = "ftp", feature = "sftp", feature = "smb")))]
             _ => Err(not_built(place)),
         }
     }
@@ -104,7 +112,9 @@ impl Servers {
             }
             #[cfg(feature = "smb")]
             ShareSettings::Smb(settings) => Ok(self.smb.clearing(place, settings, disposal)),
-            #[cfg(not(all(feature = "sftp", feature = "smb")))]
+            #[cfg(feature = "ftp")]
+            ShareSettings::Ftp(settings) => Ok(self.ftp.clearing(place, settings, disposal)),
+            #[cfg(not(all(feature = "ftp", feature = "sftp", feature = "smb")))]
             _ => Err(not_built(place)),
         }
     }
@@ -126,7 +136,7 @@ const fn local(settings: &DirectorySettings) -> LocalSettings {
 }
 
 /// Configuration has refused the address already.
-#[cfg(not(all(feature = "sftp", feature = "smb")))]
+#[cfg(not(all(feature = "ftp", feature = "sftp", feature = "smb")))]
 fn not_built(place: &Place<'_>) -> anyhow::Error {
     anyhow::anyhow!("share `{}` is on a server of a kind that this build does not support", place.share)
 }

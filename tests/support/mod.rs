@@ -8,6 +8,7 @@ pub mod desk;
 pub mod estate;
 pub mod feeds;
 pub mod fixtures;
+pub mod ftp;
 pub mod http;
 pub mod lanes;
 pub mod long_orders;

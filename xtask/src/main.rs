@@ -64,7 +64,7 @@ enum Benchmark {
     Forward(bench::ForwardOptions),
     /// Events of a real Kafka back to files, against kcat and bare transactions; writes docs/performance.md when asked
     Reverse(bench::ReverseOptions),
-    /// Shares on SFTP and Samba servers of this machine, against their own clients
+    /// Shares on SFTP, FTP and Samba servers of this machine, against their own clients
     Shares(bench::SharesOptions),
 }
 

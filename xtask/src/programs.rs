@@ -6,6 +6,8 @@ use std::process::Command;
 
 use anyhow::{Result, bail};
 
+use crate::workspace;
+
 /// A program that the tests call.
 struct Program {
     name: &'static str,
@@ -15,7 +17,7 @@ struct Program {
     without: &'static str,
 }
 
-const PROGRAMS: [Program; 12] = [
+const PROGRAMS: [Program; 14] = [
     Program { name: "java", package: "default-jre-headless", without: "everything that needs Apache Kafka" },
     Program { name: "mvn", package: "maven", without: "everything that needs Apache Kafka" },
     Program { name: "openssl", package: "openssl", without: "everything that needs Apache Kafka" },
@@ -27,8 +29,14 @@ const PROGRAMS: [Program; 12] = [
     Program { name: "chromium", package: "chromium", without: "the page for the owner of a department" },
     Program { name: "sshd", package: "openssh-server", without: "shares on SFTP servers" },
     Program { name: "smbd", package: "samba", without: "shares on Windows and Samba servers" },
+    // Its TLS is a module in a package of its own, which brings the server.
+    Program { name: "proftpd", package: "proftpd-mod-crypto", without: "shares on FTP servers" },
+    Program { name: "vsftpd", package: "vsftpd", without: "shares on FTP servers without MLSD" },
     Program { name: "systemd-analyze", package: "systemd", without: "the systemd unit" },
 ];
+
+/// Programs of packages that cannot stand beside another one that the tests need: unpacked, where the tests look for them.
+const UNPACKED: [&str; 1] = ["vsftpd"];
 
 /// Whether a green run must hide nothing: then a missing program is an error.
 pub(crate) fn skipping_is_disallowed() -> bool {
@@ -65,6 +73,11 @@ fn how_to_get(program: &Program) -> String {
 }
 
 fn provide(program: &Program) -> bool {
+    if UNPACKED.contains(&program.name) {
+        return is_there(program.name)
+            || is_unpacked(program)
+            || (may_install() && unpack(program.package) && is_unpacked(program));
+    }
     is_there(program.name) || (may_install() && install(program.package) && is_there(program.name))
 }
 
@@ -79,11 +92,26 @@ fn may_install() -> bool {
     Path::new("/etc/debian_version").exists() && is_there("apt-get") && rustix::process::geteuid().is_root()
 }
 
+fn is_unpacked(program: &Program) -> bool {
+    workspace::programs().join(program.package).join("usr/sbin").join(program.name).is_file()
+}
+
+/// Brings a package and unpacks it, without installing it.
+fn unpack(package: &str) -> bool {
+    eprintln!("unpacking {package} to {} …", workspace::programs().display());
+    let script = "mkdir -p \"$1\" && cd \"$1\" && { apt-get -q download \"$2\" || \
+                  { apt-get -q update && apt-get -q download \"$2\"; }; } && dpkg -x \"$2\"_*.deb \"$2\"";
+    let mut shell = Command::new("sh");
+    shell.args(["-c", script, "sh"]).arg(workspace::programs()).arg(package);
+    shell.status().is_ok_and(|status| status.success())
+}
+
 fn install(package: &str) -> bool {
     eprintln!("installing {package} with apt-get …");
     let apt = |arguments: &[&str]| {
         Command::new("apt-get")
-            .args(["-q", "-y"])
+            // Nothing that is there is taken away for it.
+            .args(["-q", "-y", "--no-remove"])
             .args(arguments)
             .env("DEBIAN_FRONTEND", "noninteractive")
             .status()

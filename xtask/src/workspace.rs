@@ -18,6 +18,11 @@ pub(crate) fn kafka() -> PathBuf {
     target().join("kafka")
 }
 
+/// Programs that are unpacked for the tests, each in a directory by the name of its package.
+pub(crate) fn programs() -> PathBuf {
+    target().join("programs")
+}
+
 /// This program, as the tests call it to bring back a node they killed.
 pub(crate) fn xtask_program() -> PathBuf {
     target().join("release/xtask")

@@ -57,6 +57,8 @@ struct Shared {
     connections: AtomicUsize,
     up_bytes: AtomicU64,
     down_bytes: AtomicU64,
+    /// Of each connection, up and down.
+    carried: Mutex<Vec<Arc<[AtomicU64; 2]>>>,
 }
 
 /// The proxy. It ends when it is dropped, and its connections with it.
@@ -72,7 +74,19 @@ impl FaultProxy {
     /// # Panics
     /// When no port can be had.
     pub fn start(target: SocketAddr, plan: impl FnMut(usize) -> Vec<FaultAt> + Send + 'static) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port for the proxy");
+        Self::start_at(SocketAddr::from(([127, 0, 0, 1], 0)), target, plan)
+    }
+
+    /// The same, listening at this address.
+    ///
+    /// # Panics
+    /// When it cannot be had.
+    pub fn start_at(
+        listen: SocketAddr,
+        target: SocketAddr,
+        plan: impl FnMut(usize) -> Vec<FaultAt> + Send + 'static,
+    ) -> Self {
+        let listener = TcpListener::bind(listen).expect("a port for the proxy");
         let address = listener.local_addr().expect("the proxy's address");
         let shared = Arc::new(Shared {
             target: Mutex::new(target),
@@ -82,6 +96,7 @@ impl FaultProxy {
             connections: AtomicUsize::new(0),
             up_bytes: AtomicU64::new(0),
             down_bytes: AtomicU64::new(0),
+            carried: Mutex::default(),
         });
         let accepting = spawn({
             let shared = Arc::clone(&shared);
@@ -106,6 +121,13 @@ impl FaultProxy {
     #[must_use]
     pub fn bytes(&self, direction: Direction) -> u64 {
         self.shared.counter(direction).load(Ordering::SeqCst)
+    }
+
+    /// Bytes that went up and down, for each connection that was asked for.
+    #[must_use]
+    pub fn carried(&self) -> Vec<[u64; 2]> {
+        let counters = locked(&self.shared.carried);
+        counters.iter().map(|both| [0, 1].map(|way| both[way].load(Ordering::SeqCst))).collect()
     }
 
     /// Other faults for the connections that come.
@@ -153,6 +175,7 @@ fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
             return;
         }
         shared.connections.fetch_add(1, Ordering::SeqCst);
+        locked(&shared.carried).push(Arc::default());
         let faults = (locked(&shared.plan))(number);
         let target = *locked(&shared.target);
         // A server that is away refuses: the client sees its connection closed.
@@ -168,11 +191,13 @@ fn pumps(client: &TcpStream, server: &TcpStream, faults: &[FaultAt], shared: &Ar
         stream.set_nodelay(true).ok()?;
         locked(&shared.open).push(stream.try_clone().ok()?);
     }
+    let carried = Arc::clone(locked(&shared.carried).last()?);
     let pump = |from: &TcpStream, to: &TcpStream, direction| {
         let mut faults: Vec<FaultAt> = faults.iter().copied().filter(|fault| fault.direction == direction).collect();
         faults.sort_by_key(|fault| fault.after_bytes);
         let (from, to) = (from.try_clone().ok()?, to.try_clone().ok()?);
-        Some(Pump { from, to, direction, faults: faults.into(), passed: 0, rate: None, shared: Arc::clone(shared) })
+        let (shared, carried) = (Arc::clone(shared), Arc::clone(&carried));
+        Some(Pump { from, to, direction, faults: faults.into(), passed: 0, rate: None, shared, carried })
     };
     Some([pump(client, server, Direction::Up)?, pump(server, client, Direction::Down)?])
 }
@@ -186,6 +211,7 @@ struct Pump {
     passed: u64,
     rate: Option<u64>,
     shared: Arc<Shared>,
+    carried: Arc<[AtomicU64; 2]>,
 }
 
 impl Pump {
@@ -234,6 +260,8 @@ impl Pump {
             }
             self.passed += piece.len() as u64;
             self.shared.counter(self.direction).fetch_add(piece.len() as u64, Ordering::SeqCst);
+            self.carried[usize::from(self.direction == Direction::Down)]
+                .fetch_add(piece.len() as u64, Ordering::SeqCst);
             if let Some(rate) = self.rate {
                 sleep(Duration::from_secs_f64(piece.len() as f64 / rate as f64));
             }

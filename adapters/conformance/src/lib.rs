@@ -7,6 +7,8 @@
 
 pub mod event_log;
 pub mod fault_proxy;
+pub mod ftp_proxy;
+pub mod ftpd;
 pub mod openssh;
 pub mod outbox;
 pub mod random;

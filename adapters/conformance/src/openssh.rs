@@ -205,11 +205,16 @@ fn answers(address: SocketAddr) -> bool {
 
 /// The name of the user that runs this.
 pub(crate) fn user() -> String {
-    let id = geteuid().as_raw().to_string();
-    let known = fs::read_to_string("/etc/passwd").expect("/etc/passwd");
-    let mut users = known.lines().map(|line| line.split(':').collect::<Vec<_>>());
-    let found = users.find(|fields| fields.get(2) == Some(&id.as_str())).expect("the user must stand in /etc/passwd");
-    found[0].to_owned()
+    name_of(geteuid().as_raw(), "/etc/passwd")
+}
+
+/// The name of a user or group in a file of them.
+pub(crate) fn name_of(id: u32, file: &str) -> String {
+    let id = id.to_string();
+    let known = fs::read_to_string(file).expect("a file of users or groups");
+    let mut all = known.lines().map(|line| line.split(':').collect::<Vec<_>>());
+    let found = all.find(|fields| fields.get(2) == Some(&id.as_str()));
+    found.unwrap_or_else(|| panic!("{id} must stand in {file}"))[0].to_owned()
 }
 
 /// A process and all that descend from it, by what the kernel says now.

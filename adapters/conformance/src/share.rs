@@ -71,6 +71,11 @@ pub trait ShareHarness: Sync {
     /// Removes an empty directory.
     fn remove_directory(&self, path: &EntryPath);
 
+    /// How many directories lie within each other in a deep tree: to some servers each costs as much as all above it.
+    fn deepest(&self) -> usize {
+        300
+    }
+
     /// All that can be seen of the directory, its root included: path → inode, mode, size, and every time. Taking it
     /// must not change it.
     fn snapshot(&self) -> BTreeMap<String, String>;

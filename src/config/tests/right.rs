@@ -216,6 +216,34 @@ fn a_windows_share_is_reached_by_a_url_and_a_password() {
     guest.load().unwrap_or_else(|problems| panic!("{problems}"));
 }
 
+#[cfg(feature = "ftp")]
+#[test]
+fn an_ftp_server_is_reached_with_tls_and_without() {
+    use crate::config::settings::FtpTls;
+    let print = "AB".repeat(32);
+    for (address, port, tls, more) in [
+        ("ftp://batch@files.example.org/drops", 21, FtpTls::None, ""),
+        ("ftps://batch@files.example.org/drops", 21, FtpTls::Explicit, "ca_file = \"ca.pem\""),
+        ("ftps://batch@files.example.org:990/drops", 990, FtpTls::Implicit, ""),
+        ("ftps://batch@files.example.org:990/drops", 990, FtpTls::Explicit, "tls = \"explicit\""),
+        ("ftps://batch@files.example.org:2990/drops", 2990, FtpTls::Implicit, "tls = \"implicit\""),
+    ] {
+        let example = Example::new();
+        example.write("password", "s3cret\n");
+        example.replace(DEPARTMENT_FILE, "file_mode = \"0640\"\n", "");
+        let pin = if tls == FtpTls::None { String::new() } else { format!("certificate_fingerprint = [\"{print}\"]") };
+        let keys = format!("\"{address}\"\npassword_file = \"password\"\nparallel_transfers = 2\n{more}\n{pin}");
+        example.replace(BRIDGE_FILE, "\"../var/estate\"", &keys);
+        let settings = example.load().unwrap_or_else(|problems| panic!("{problems}"));
+        let ShareSettings::Ftp(server) = &settings.shares["estate"] else { panic!("no server") };
+        assert_eq!((server.address.port, server.tls, server.parallel_transfers), (port, tls, 2), "{address}");
+        assert_eq!(server.password.as_ref().unwrap().reveal(), "s3cret");
+        assert_eq!(server.certificate_fingerprints.len(), usize::from(tls != FtpTls::None));
+        assert_eq!(server.ca_file.is_some(), more.contains("ca_file"));
+        assert!(!format!("{settings:?}").contains("s3cret"));
+    }
+}
+
 #[test]
 fn a_file_url_is_a_path() {
     for (url, root) in [("file:///srv/legacy%20files", "/srv/legacy files"), ("file://localhost/srv", "/srv")] {

@@ -3,6 +3,7 @@
 //! Both sides begin with a new connection in each round, write what they get to a file, and hash it. The server is on the
 //! loopback, so what is measured is the two clients: on a real line the line decides.
 
+mod ftp;
 mod sftp;
 mod smb;
 
@@ -14,6 +15,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
 use clap::{Args, ValueEnum};
+use dropbridge_conformance::ftpd::FtpdTls;
 use dropbridge_port::{EntryPath, ListRequest, Share};
 use sha2::{Digest, Sha256};
 
@@ -28,6 +30,8 @@ const BLOCK_BYTES: usize = 1 << 18;
 /// A protocol to measure.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Protocol {
+    Ftp,
+    Ftps,
     Sftp,
     Smb,
 }
@@ -86,6 +90,8 @@ pub(crate) fn run(options: &SharesOptions) -> Result<ExitCode> {
             continue;
         }
         let served = match protocol {
+            Protocol::Ftp => ftp::start(FtpdTls::None)?,
+            Protocol::Ftps => ftp::start(FtpdTls::Explicit)?,
             Protocol::Sftp => sftp::start()?,
             Protocol::Smb => smb::start()?,
         };

@@ -21,6 +21,8 @@ pub struct DirectoryHarness {
     scratch: tempfile::TempDir,
     open: Box<OpenShare>,
     keeps_access_times: bool,
+    without: &'static [u8],
+    deepest: usize,
 }
 
 impl DirectoryHarness {
@@ -32,7 +34,19 @@ impl DirectoryHarness {
     pub fn new(keeps_access_times: bool, open: impl Fn(&Path) -> Box<dyn Share> + Sync + 'static) -> Self {
         let scratch = tempfile::tempdir().unwrap();
         fs::create_dir(scratch.path().join("share")).unwrap();
-        Self { scratch, open: Box::new(open), keeps_access_times }
+        Self { scratch, open: Box::new(open), keeps_access_times, without: b"", deepest: 300 }
+    }
+
+    /// The same, for a protocol that cannot tell a name with one of these bytes: no such file is made.
+    #[must_use]
+    pub fn without_bytes(self, without: &'static [u8]) -> Self {
+        Self { without, ..self }
+    }
+
+    /// The same, with so many directories within each other in a deep tree.
+    #[must_use]
+    pub fn of_depth(self, deepest: usize) -> Self {
+        Self { deepest, ..self }
     }
 
     fn at(&self, path: &EntryPath) -> PathBuf {
@@ -46,6 +60,9 @@ impl ShareHarness for DirectoryHarness {
     }
 
     fn create(&self, path: &EntryPath, bytes: &[u8]) -> bool {
+        if path.as_bytes().iter().any(|byte| self.without.contains(byte)) {
+            return false;
+        }
         let path = self.at(path);
         let made = fs::create_dir_all(path.parent().unwrap()).and_then(|()| fs::write(&path, bytes));
         match made {
@@ -82,6 +99,10 @@ impl ShareHarness for DirectoryHarness {
 
     fn remove_directory(&self, path: &EntryPath) {
         fs::remove_dir(self.at(path)).unwrap();
+    }
+
+    fn deepest(&self) -> usize {
+        self.deepest
     }
 
     fn snapshot(&self) -> BTreeMap<String, String> {

@@ -50,7 +50,7 @@ pub fn same_name_in_two_directories_is_two_entries(harness: &dyn ShareHarness) {
 
 /// Depth costs neither stack nor correctness.
 pub fn deep_tree_is_listed(harness: &dyn ShareHarness) {
-    let name = format!("{}end", "d/".repeat(300));
+    let name = format!("{}end", "d/".repeat(harness.deepest()));
     create(harness, &name, b"deep");
     let share = harness.share();
     let entries = list(&*share, RECURSIVE);

@@ -1,0 +1,291 @@
+//! A directory of the server as an outbox: together with `clearing`, the only part of this crate that changes anything.
+//!
+//! The protocol knows neither a creation that fails where the name is taken, nor a rename that does, nor links, nor a way
+//! to make bytes survive a power cut. What it lacks is looked for first, and said in the capabilities. `staging` has the
+//! temporary names and what a crash leaves of them, `upload` a file on its way.
+
+mod staging;
+mod upload;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use dropbridge_port::failpoint::{Failpoint, reach};
+use dropbridge_port::{
+    Attributes, EntryPath, EntryStat, ErrorKind, OpenEntry, Outbox, OutboxCapabilities, OutboxIdentity, PortError,
+    Publication, Result, StagedFile, StagedName, Standing,
+};
+use sha2::{Digest, Sha256};
+use suppaftp::Status;
+
+use self::staging::{STAGING, witness_of};
+use crate::clearing::{remove, rename};
+use crate::connection::Connection;
+use crate::entry::FtpEntry;
+use crate::failure;
+use crate::look::{directory_facts, look};
+use crate::server::FtpServer;
+use crate::tree::{Tree, enter};
+
+const PUBLISH: &str = "publish";
+
+/// A directory of the server as an outbox.
+pub struct FtpOutbox {
+    server: Arc<FtpServer>,
+    outbox: Tree,
+    staging: Tree,
+    /// The staging directory lies in the outbox, and is made where it is missing.
+    makes_staging: bool,
+    pinned: Mutex<Option<OutboxIdentity>>,
+}
+
+impl FtpOutbox {
+    /// The outbox at `outbox` below the path `root`, staged in the directory `staging` below the same root. Without one,
+    /// `.dropbridge` in the outbox is used and made when it is needed. Nothing is opened now.
+    #[must_use]
+    pub fn new(server: Arc<FtpServer>, root: &[u8], outbox: &str, staging: Option<&str>) -> Self {
+        let tree = Tree::new(server.address(), root, outbox);
+        let staged = match staging {
+            Some(staging) => Tree::new(server.address(), root, staging),
+            None => tree.below(STAGING),
+        };
+        Self { server, outbox: tree, staging: staged, makes_staging: staging.is_none(), pinned: Mutex::default() }
+    }
+
+    fn pinned(&self) -> MutexGuard<'_, Option<OutboxIdentity>> {
+        self.pinned.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The protocol has no inodes and tells no file system: which directory it is, its address says.
+    fn its_identity(&self) -> OutboxIdentity {
+        let digest = Sha256::digest(self.outbox.address());
+        let outbox = digest.iter().take(8).fold(0, |number, byte| (number << 8) | u64::from(*byte));
+        OutboxIdentity { filesystem: 0, outbox }
+    }
+
+    /// Makes sure that the outbox is the right one and there.
+    fn require(&self, connection: &mut Connection, operation: &'static str) -> Result<()> {
+        let found = self.its_identity();
+        match *self.pinned() {
+            Some(pinned) if pinned != found => {
+                let message = format!("another directory is here ({found}) than before ({pinned})");
+                return Err(PortError::new(ErrorKind::NotFound, operation, self.outbox.address(), message)
+                    .with_hint("is this the right server and path? nothing is written until the former one is back"));
+            }
+            _ => {}
+        }
+        self.outbox.require_root(connection, operation)
+    }
+
+    /// Does something in the outbox that may be done twice, if it is the right one.
+    fn within<T>(&self, operation: &'static str, work: impl Fn(&mut Connection) -> Result<T>) -> Result<T> {
+        self.server.with_connection(|connection| {
+            self.require(connection, operation)?;
+            work(connection)
+        })
+    }
+
+    fn staged_subject(&self, name: &StagedName) -> String {
+        format!("{}/{name}", self.staging.address())
+    }
+
+    /// Removes a name of the staging directory; it need not be there.
+    fn remove(&self, connection: &mut Connection, name: &str, operation: &'static str) -> Result<()> {
+        let subject = format!("{}/{name}", self.staging.address());
+        let full = self.staging.full(connection, name.as_bytes());
+        match remove(connection, operation, &subject, &full)? {
+            Ok(()) => Ok(()),
+            // Whether it is away, it says itself: the number is the same where it may not be removed.
+            Err(refusal) => match self.staged_is_there(connection, name, operation)? {
+                false => Ok(()),
+                true => Err(failure::refused(operation, &subject, &refusal)),
+            },
+        }
+    }
+
+    fn staged_is_there(&self, connection: &mut Connection, name: &str, operation: &'static str) -> Result<bool> {
+        let path = staging::path_of(name)?;
+        Ok(look(connection, operation, &self.staging, &path)?.is_some())
+    }
+
+    fn give_name(&self, connection: &mut Connection, name: &StagedName, target: &EntryPath) -> Result<Publication> {
+        let subject = self.outbox.subject(target);
+        match self.judge(connection, name)? {
+            Standing::Staged => {}
+            // What was asked once may be done, though its answer was lost.
+            Standing::Published => return Ok(Publication::Published),
+            _ => {
+                let subject = self.staged_subject(name);
+                return Err(PortError::new(ErrorKind::NotFound, PUBLISH, subject, "nothing is staged under this name"));
+            }
+        }
+        // Most servers' rename replaces what is there.
+        if look(connection, PUBLISH, &self.outbox, target)?.is_some() {
+            return Ok(Publication::TargetExists);
+        }
+        self.make_directories(connection, target)?;
+        let from = self.staging.full(connection, name.to_string().as_bytes());
+        let to = self.outbox.full(connection, target.as_bytes());
+        match rename(connection, PUBLISH, &subject, &from, &to)? {
+            Ok(()) => Ok(Publication::Published),
+            Err(refusal) => match look(connection, PUBLISH, &self.outbox, target)? {
+                Some(_) => Ok(Publication::TargetExists),
+                None => Err(failure::refused(PUBLISH, &subject, &refusal)),
+            },
+        }
+    }
+
+    fn judge(&self, connection: &mut Connection, name: &StagedName) -> Result<Standing> {
+        const OPERATION: &str = "look for";
+        if self.staged_is_there(connection, &name.to_string(), OPERATION)? {
+            return Ok(Standing::Staged);
+        }
+        Ok(match self.staged_is_there(connection, &witness_of(name), OPERATION)? {
+            true => Standing::Published,
+            false => Standing::Nothing,
+        })
+    }
+
+    /// The directories on the way to a target.
+    fn make_directories(&self, connection: &mut Connection, target: &EntryPath) -> Result<()> {
+        let parent = target.parent();
+        if parent.is_empty() {
+            return Ok(());
+        }
+        let ends = parent.iter().enumerate().filter(|(_, byte)| **byte == b'/').map(|(at, _)| at);
+        for end in ends.chain([parent.len()]) {
+            let full = self.outbox.full(connection, &parent[..end]);
+            make_directory(connection, self.outbox.address(), &full)?;
+        }
+        Ok(())
+    }
+}
+
+/// Makes a directory; one that is there is fine.
+fn make_directory(connection: &mut Connection, subject: &str, full: &[u8]) -> Result<()> {
+    const OPERATION: &str = "make directory";
+    if enter(connection, OPERATION, subject, full).is_ok_and(|is_there| is_there) {
+        return Ok(());
+    }
+    match connection.ask(OPERATION, subject, "MKD", full, &[Status::PathCreated, Status::CommandOk])? {
+        Ok(_) => Ok(()),
+        // Another one may have made it meanwhile.
+        Err(refusal) if !enter(connection, OPERATION, subject, full)? => {
+            Err(failure::refused(OPERATION, subject, &refusal))
+        }
+        Err(_) => Ok(()),
+    }
+}
+
+/// Passes a failpoint.
+fn pass(point: Failpoint, subject: &str) -> Result<()> {
+    if reach(point) {
+        return Err(PortError::new(ErrorKind::Transient, "pass failpoint", subject, point.name()));
+    }
+    Ok(())
+}
+
+impl Outbox for FtpOutbox {
+    fn address(&self) -> &str {
+        self.outbox.address()
+    }
+
+    fn capabilities(&self) -> OutboxCapabilities {
+        OutboxCapabilities {
+            // Between look and rename somebody else could take the name.
+            publishes_without_replacing: false,
+            publishes_in_one_step: true,
+            has_witness: true,
+            witness_is_link: false,
+            sets_attributes: false,
+            tells_directories_apart: false,
+        }
+    }
+
+    fn identity(&self) -> Result<OutboxIdentity> {
+        self.server.with_connection(|connection| self.outbox.require_root(connection, "look at outbox"))?;
+        Ok(self.its_identity())
+    }
+
+    fn look(&self) -> Result<()> {
+        const OPERATION: &str = "write to outbox";
+        let found = self.within(OPERATION, |connection| directory_facts(connection, OPERATION, &self.outbox))?;
+        if found.and_then(|found| found.may_create) == Some(false) {
+            let message = "the server says that the user may not make files there";
+            return Err(PortError::new(ErrorKind::Refused, OPERATION, self.outbox.address(), message)
+                .with_hint("ask the server's owner for write permission on the outbox"));
+        }
+        Ok(())
+    }
+
+    fn pin(&self, identity: OutboxIdentity) {
+        *self.pinned() = Some(identity);
+    }
+
+    fn stage(&self, name: &StagedName, attributes: Attributes) -> Result<Box<dyn StagedFile>> {
+        const OPERATION: &str = "stage";
+        let subject = self.staged_subject(name);
+        if attributes != Attributes::default() {
+            let message = "FTP sets neither mode nor owner of a file";
+            return Err(PortError::new(ErrorKind::Configuration, OPERATION, subject, message)
+                .with_hint("leave file_mode, file_owner and file_group out; the server's umask decides"));
+        }
+        self.within(OPERATION, |connection| self.prepare(connection, name))?;
+        pass(Failpoint::OutboxBegun, &subject)?;
+        let staged = self.create(name)?;
+        pass(Failpoint::OutboxStaged, &subject)?;
+        Ok(Box::new(staged))
+    }
+
+    fn witness(&self, name: &StagedName) -> Result<()> {
+        self.within("witness", |connection| self.leave_witness(connection, name))?;
+        pass(Failpoint::OutboxWitnessed, &self.staged_subject(name))
+    }
+
+    fn publish(&self, name: &StagedName, target: &EntryPath) -> Result<Publication> {
+        let subject = self.outbox.subject(target);
+        let publication = self.within(PUBLISH, |connection| self.give_name(connection, name, target))?;
+        if publication == Publication::Published {
+            pass(Failpoint::OutboxRenamed, &subject)?;
+            pass(Failpoint::OutboxPublished, &subject)?;
+        }
+        Ok(publication)
+    }
+
+    fn standing(&self, name: &StagedName, _target: &EntryPath) -> Result<Standing> {
+        self.within("look for", |connection| self.judge(connection, name))
+    }
+
+    fn discard(&self, name: &StagedName) -> Result<()> {
+        self.within("discard", |connection| {
+            // The witness first: without a temporary name it would say that the file was published.
+            self.remove(connection, &witness_of(name), "discard")?;
+            self.remove(connection, &name.to_string(), "discard")
+        })
+    }
+
+    fn forget(&self, name: &StagedName) -> Result<()> {
+        self.within("forget", |connection| self.remove(connection, &witness_of(name), "forget"))?;
+        pass(Failpoint::OutboxForgotten, &self.staged_subject(name))
+    }
+
+    fn staged(&self, owner: &str) -> Result<Vec<StagedName>> {
+        self.within("list staged files in", |connection| self.staged_by(connection, owner))
+    }
+
+    fn stat(&self, target: &EntryPath) -> Result<Option<EntryStat>> {
+        let found = self.within("stat", |connection| look(connection, "stat", &self.outbox, target))?;
+        // Something is in the way, whether or not the server tells more of it.
+        Ok(found.map(|found| found.stat().unwrap_or(EntryStat { size: 0, modified_ns: 0, version: 0 })))
+    }
+
+    fn open(&self, target: &EntryPath) -> Result<Box<dyn OpenEntry>> {
+        self.within("open", |_| Ok(()))?;
+        Ok(Box::new(FtpEntry::open(&self.server, &self.outbox, target)?))
+    }
+}
+
+impl std::fmt::Debug for FtpOutbox {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(out, "FtpOutbox({})", self.outbox.address())
+    }
+}
