@@ -27,14 +27,15 @@ const FEEDS: [&str; 2] = ["orders", "returns"];
 #[derive(Default)]
 struct Account {
     drops: BTreeMap<String, (i64, LedgerEntry)>,
+    /// The newest of all drops that there ever were.
     sequences: BTreeMap<String, (u64, u64)>,
 }
 
 impl Account {
     fn put(&mut self, offset: i64, entry: LedgerEntry) {
-        if let Some(number) = entry.sequence.as_deref().and_then(|digits| digits.parse().ok()) {
+        if let Some(sequence) = sequence(&entry) {
             let newest = self.sequences.entry(entry.feed.clone()).or_default();
-            *newest = (entry.generation, number).max(*newest);
+            *newest = sequence.max(*newest);
         }
         self.drops.insert(entry.record_key(), (offset, entry));
     }
@@ -51,9 +52,18 @@ impl Account {
         self.drops.values().map(|(_, entry)| of(entry)).sum()
     }
 
+    /// Of the drops that are there.
+    fn newest_sequence(&self, feed: &str) -> Option<(u64, u64)> {
+        self.drops.values().filter(|(_, entry)| entry.feed == feed).filter_map(|(_, entry)| sequence(entry)).max()
+    }
+
     fn newest(&self, fits: impl Fn(&LedgerEntry) -> bool) -> Option<&LedgerEntry> {
         self.drops.values().filter(|(_, entry)| fits(entry)).max_by_key(|(offset, _)| *offset).map(|(_, entry)| entry)
     }
+}
+
+fn sequence(entry: &LedgerEntry) -> Option<(u64, u64)> {
+    Some((entry.generation, entry.sequence.as_deref()?.parse().ok()?))
 }
 
 fn text(entry: &LedgerEntry) -> String {
@@ -225,7 +235,9 @@ impl Stage {
         let unfinished = account.some(|entry| matches!(entry.state, DropState::Publishing { .. }));
         assert_eq!(texts(&index.unfinished()?), unfinished);
         for feed in FEEDS {
-            assert_eq!(index.newest_sequence(feed), account.sequences.get(feed).copied());
+            // A drop that was removed may have had the newest, until the topic is compacted: no bridge removes any.
+            let newest = index.newest_sequence(feed);
+            assert!((account.newest_sequence(feed)..=account.sequences.get(feed).copied()).contains(&newest), "{feed}");
             for number in 0..60 {
                 let key = LogicalKey::from_text(&format!("key {number}"));
                 let wanted = account.some(|entry| entry.feed == feed && entry.key == key);

@@ -1,236 +1,77 @@
-//! Shares on a real OpenSSH server: files to events and files to files, through broken lines and a server that is killed.
+//! Shares on a real OpenSSH server: files to events and files to files, through broken lines and a server that is
+//! killed.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod support;
 
-use std::ffi::OsStr;
 use std::fs;
-use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use dropbridge_conformance::fault_proxy::{Direction, Fault, FaultAt, FaultProxy};
-use dropbridge_conformance::openssh::{OpenSsh, OpenSshOptions, skipped};
-use support::relayed::{Consumer, Habit, files, left_behind, options, outbox};
-use support::sftp::{share_lines, site, uninitialised};
-use support::{FeedOptions, Random, Running, Site, order_name, orders, wait_for_or};
-
-const BY_RENAME: &str = "temporary = [\"*.part\"]";
+use dropbridge_conformance::openssh::{OpenSsh, OpenSshOptions};
+use support::order_name;
+use support::relayed::outbox;
+use support::remote::scenarios::{self, Cuts};
+use support::remote::{Ready, says, site};
 
 fn server() -> Option<OpenSsh> {
     OpenSsh::start(OpenSshOptions::default())
 }
 
-/// A table's cells have several lines.
-fn in_one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
-fn wait_for_log(running: &Running, text: &str) {
-    wait_for_or(&format!("the log to say `{text}`"), || running.log(), || running.log().contains(text));
-}
-
-fn wait_for_orders(site: &Site, running: &Running, expected: &[String]) {
-    wait_for_or("the events", || running.log(), || site.numbers().len() >= expected.len());
-    assert_eq!(site.numbers(), expected, "each once");
-}
-
 #[test]
 fn files_become_events_whatever_their_names() {
     let Some(server) = server() else { return };
-    let feed = "include = [\"{business_date:YYYYMMDD}*\"]\nrecursive = true\npoll_ms = 50".to_owned();
-    let site = site(&server, server.address(), &FeedOptions { feed, ..FeedOptions::default() });
-    let names: [&[u8]; 5] = [
-        b"20260101.dat",
-        b"20260102 with space.dat",
-        b"20260103#mark",
-        b"20260104 latin-1 \xe9",
-        b"below/20260105 per%cent",
-    ];
-    let mut expected = Vec::new();
-    fs::create_dir_all(site.inbox().join("below")).unwrap();
-    for (number, name) in (0..).zip(names) {
-        let (numbers, bytes) = orders(number, 3);
-        expected.extend(numbers);
-        fs::write(site.inbox().join(OsStr::from_bytes(name)), bytes).unwrap();
-    }
-    // What file servers show of yesterday is no drop.
-    fs::create_dir_all(site.inbox().join(".snapshot/hourly.0")).unwrap();
-    fs::write(site.inbox().join(".snapshot/hourly.0/20260101.dat"), orders(0, 3).1).unwrap();
-    site.run_until_idle(0);
-    assert_eq!(site.numbers(), expected);
-    site.run_until_idle(0);
-    assert_eq!(site.numbers(), expected, "nothing twice");
-    assert!(site.ok(&["check"]).contains("ready to run"));
+    let site = site(&server, server.address(), &scenarios::by_date());
+    scenarios::names_become_events("OpenSSH", &site, &scenarios::NAMES_OF_BYTES, &[".snapshot"]);
 }
 
-/// The server dies with the file half on its way. Nothing of it is published; once the server is back, all of it is, by
-/// itself.
 #[test]
 fn a_server_that_is_killed_in_mid_transfer_leaves_no_half_file() {
     let Some(mut server) = server() else { return };
-    let slow = |_| vec![FaultAt { direction: Direction::Down, after_bytes: 8_000, fault: Fault::Throttle(400_000) }];
-    let proxy = FaultProxy::start(server.address(), slow);
-    let site = site(&server, proxy.address(), &FeedOptions::default());
-    let (numbers, bytes) = orders(1, 40_000);
-    site.drop_file(&order_name(1), &bytes);
-    let before = proxy.bytes(Direction::Down);
-    let running = site.spawn(&["run"], None);
-    let half = before + bytes.len() as u64 / 2;
-    wait_for_or("half of the file", || running.log(), || proxy.bytes(Direction::Down) > half);
-    server.kill();
-    wait_for_log(&running, "paused");
-    assert!(site.numbers().is_empty(), "nothing of half a file");
-    assert!(site.ledger().is_empty());
-    proxy.plan(|_| Vec::new());
-    server.start_again();
-    wait_for_orders(&site, &running, &numbers);
-    wait_for_log(&running, "goes on");
-    drop(running);
-    site.run_until_idle(0);
-    assert_eq!(site.numbers(), numbers, "nothing twice");
+    scenarios::killed_in_mid_transfer(&mut server, 8_000);
 }
 
-/// Connections that are cut at random, on the way from the inbox and on the way to the outbox; a consumer that deletes
-/// each file on sight.
 #[test]
 fn every_file_is_published_and_relayed_once_over_connections_that_are_cut() {
-    const FILES: u32 = 8;
-    const CUT_CONNECTIONS: usize = 20;
     let Some(server) = server() else { return };
-    let mut random = Random::new("every_file_is_published_and_relayed_once_over_connections_that_are_cut");
-    let proxy = FaultProxy::start(server.address(), |_| Vec::new());
-    let site = site(&server, proxy.address(), &options("", BY_RENAME));
-    proxy.plan(move |connection| {
-        let direction = if random.below(2) == 0 { Direction::Up } else { Direction::Down };
-        let after_bytes = 3_000 + random.below(60_000);
-        if connection < CUT_CONNECTIONS {
-            vec![FaultAt { direction, after_bytes, fault: Fault::Cut }]
-        } else {
-            Vec::new()
-        }
-    });
-    let consumer = Consumer::start(outbox(&site), Habit::Deletes, &[]);
-    let running = site.spawn(&["run"], None);
-    let mut expected = Vec::new();
-    for file in 0..FILES {
-        let (numbers, bytes) = orders(file, 600);
-        expected.extend(numbers);
-        site.drop_file(&order_name(file), &bytes);
-    }
-    wait_for_orders(&site, &running, &expected);
-    wait_for_or("all to be relayed", || running.log(), || running.log().matches(" relayed ").count() >= FILES as usize);
-    let mut taken = consumer.end();
-    taken.sort();
-    let delivered: Vec<(String, Vec<u8>)> = (0..FILES).map(|file| (order_name(file), orders(file, 600).1)).collect();
-    assert!(taken == delivered, "each once and whole: {:?}", taken.iter().map(|(name, _)| name).collect::<Vec<_>>());
-    drop(running);
-    site.run_until_idle(0);
-    assert!(left_behind(&site).is_empty(), "{:?}", left_behind(&site));
-    assert_eq!(site.numbers(), expected, "nothing twice");
+    let cuts = Cuts { connections: 20, after_bytes: 3_000..63_000 };
+    scenarios::connections_that_are_cut(&server, Ready::Renamed, cuts);
 }
 
-/// A mirror writes the files again into an outbox on the server.
+/// A mirror's files have the mode that is stated.
 #[test]
 fn events_become_files_on_the_server() {
     let Some(server) = server() else { return };
-    let after = "[[rendering]]\nid = \"back\"\nkind = \"mirror\"\nfeed = \"orders\"\nshare = \"nas\"\noutbox = \"out\"\n\
-                 begin = \"beginning\"\nfile_mode = \"0640\"";
-    let site = site(&server, server.address(), &FeedOptions { after: after.to_owned(), ..FeedOptions::default() });
-    let running = site.spawn(&["run"], None);
-    for file in 0..3 {
-        site.drop_file(&order_name(file), &orders(file, 500).1);
-    }
-    wait_for_or("three files", || running.log(), || files(&outbox(&site)).len() == 3);
-    let expected = (0..3).map(|file| (order_name(file), orders(file, 500).1)).collect();
-    assert_eq!(files(&outbox(&site)), expected);
+    let site = scenarios::mirrored(&server, Ready::Renamed, "file_mode = \"0640\"");
     let mode = Command::new("stat").args(["-c", "%a"]).arg(outbox(&site).join(order_name(0))).output().unwrap();
     assert_eq!(String::from_utf8(mode.stdout).unwrap().trim(), "640");
-    wait_for_or("the receipts", || running.log(), || left_behind(&site).is_empty());
 }
 
 /// A feed whose server shows another key is paused with its reason; the other feed goes on, and `check` says it before.
 #[test]
 fn a_wrong_host_key_pauses_its_own_feed_only() {
     let Some(server) = server() else { return };
-    let second = "[[feed]]\nid = \"remote\"\nshare = \"gateway\"\ninbox = \"remote\"\nlayout = \"orders\"\n\
-                  include = [\"R_{business_date:YYYYMMDD}_{sequence:4}.dat\"]\npoll_ms = 50\n[feed.ready]\nquiet_ms = 50\n\
-                  [[feed.event]]\ntype = \"OrderTaken\"\nrecord = \"order\"\nkey = \"order.number\"\n[feed.event.data]\n\
-                  number = \"order.number\"\namount = \"order.amount\"";
-    let usual = FeedOptions { after: second.to_owned(), ..FeedOptions::default() };
-    let site = Site::uninitialised(support::LogKind::Embedded, &usual);
-    fs::create_dir_all(site.path("share/remote")).unwrap();
-    let with =
-        |gateway: &str| FeedOptions { share: format!("{}\n[share.gateway]\n{gateway}", usual.share), ..usual.clone() };
-    let right = share_lines(&server, server.address(), &site.path("share"));
-    site.configure(&with(&right));
-    site.ok(&["init", "--baseline", "take"]);
-    server.make_key("other_key");
-    let other = fs::read_to_string(server.path("other_key.pub")).unwrap();
-    site.configure(&with(&right.replace(&server.host_key(), other.trim())));
-    let said = in_one_line(&site.exits(&["check"], 1));
-    assert!(said.contains(&server.fingerprint()) && said.contains("is expected"), "{said}");
-    let running = site.spawn(&["run"], None);
-    let (numbers, bytes) = orders(1, 3);
-    site.drop_file(&order_name(1), &bytes);
-    wait_for_orders(&site, &running, &numbers);
-    wait_for_log(&running, &server.fingerprint());
-    assert_eq!(running.log().matches("paused").count(), 1, "one line: {}", running.log());
+    let site = scenarios::spoilt(&server, |right| {
+        server.make_key("other_key");
+        let other = fs::read_to_string(server.path("other_key.pub")).unwrap();
+        right.replace(&server.host_key(), other.trim())
+    });
+    let said = site.exits(&["check"], 1);
+    assert!(says(&said, &server.fingerprint()) && says(&said, "is expected"), "{said}");
+    scenarios::pauses_its_own_feed_only(&site, &server.fingerprint());
 }
 
-/// A server whose rename may replace a file is refused, unless a marker says when a file is complete.
+/// A server whose rename may replace a file is refused, unless a marker says when a file is complete. And there a
+/// witness is no link, which does as well.
 #[test]
 fn a_server_that_may_replace_files_needs_a_marker() {
     let lines = "ForceCommand internal-sftp -P posix-rename,hardlink".to_owned();
     let Some(server) = OpenSsh::start(OpenSshOptions { lines, ..OpenSshOptions::default() }) else { return };
-    let refused = site(&server, server.address(), &options("", BY_RENAME));
-    let said = in_one_line(&refused.exits(&["check"], 1));
-    assert!(said.contains("may let a rename replace"), "{said}");
-    let marked = site(&server, server.address(), &options("", "marker = \"{name}.done\""));
-    assert!(marked.ok(&["check"]).contains("ready to run"));
-    // And there a witness is no link, which does as well.
-    let consumer = Consumer::start(outbox(&marked), Habit::Deletes, &[".done"]);
-    marked.drop_file(&order_name(1), &orders(1, 3).1);
-    marked.drop_file(&format!("{}.done", order_name(1)), b"");
-    marked.run_until_idle(0);
-    assert_eq!(consumer.end(), [(order_name(1), orders(1, 3).1)]);
-    assert!(left_behind(&marked).is_empty());
+    scenarios::refuses_to_go_by_renames(&site(&server, server.address(), &Ready::Renamed.options()));
+    scenarios::goes_by_markers(&site(&server, server.address(), &Ready::Marked.options()));
 }
 
-/// The disk behind the server is full in mid-upload: half of the file is taken back, and it goes on by itself.
 #[test]
 fn a_full_disk_in_mid_upload_is_said_once_and_got_over() {
     let Some(server) = server() else { return };
-    let site = uninitialised(&server, server.address(), &options("", BY_RENAME));
-    let Some(_mount) = Mount::new(&outbox(&site), "size=400k") else { return };
-    site.ok(&["init", "--baseline", "take"]);
-    let large = orders(1, 40_000).1;
-    let running = site.spawn(&["run"], None);
-    site.drop_file(&order_name(1), &large);
-    wait_for_log(&running, "quota");
-    assert!(files(&outbox(&site)).is_empty(), "nothing partial");
-    let grown = Command::new("mount").args(["-o", "remount,size=40m"]).arg(outbox(&site)).status().unwrap();
-    assert!(grown.success());
-    wait_for_log(&running, " relayed ");
-    assert_eq!(files(&outbox(&site)), [(order_name(1), large)].into());
-}
-
-/// A small file system of its own on a directory, until the test ends.
-struct Mount(PathBuf);
-
-impl Mount {
-    fn new(at: &Path, size: &str) -> Option<Self> {
-        let output = Command::new("mount").args(["-t", "tmpfs", "-o", size, "tmpfs"]).arg(at).output().unwrap();
-        if !output.status.success() {
-            skipped("cannot mount, which takes root");
-            return None;
-        }
-        Some(Self(at.to_owned()))
-    }
-}
-
-impl Drop for Mount {
-    fn drop(&mut self) {
-        let _done = Command::new("umount").arg("-l").arg(&self.0).output();
-    }
+    scenarios::full_disk_in_mid_upload(&server, Ready::Renamed);
 }

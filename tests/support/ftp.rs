@@ -1,12 +1,14 @@
-//! A site whose share is on a real FTP server: the same directories, seen over FTP.
+//! Shares on a real FTP server: the same directories, seen over FTP.
 
 use std::fs;
 use std::net::SocketAddr;
 use std::path::Path;
 
+use dropbridge_conformance::fault_proxy::Plan;
+use dropbridge_conformance::ftp_proxy::FtpProxy;
 use dropbridge_conformance::ftpd::{FtpDaemon, FtpdOptions, FtpdTls};
 
-use super::{FeedOptions, LogKind, Site};
+use super::remote::{PlannedProxy, RemoteServer};
 
 /// ProFTPD with TLS where it is explicit.
 pub fn ftps(options: FtpdOptions) -> Option<FtpDaemon> {
@@ -26,18 +28,31 @@ pub fn share_lines(server: &FtpDaemon, at: SocketAddr, directory: &Path) -> Stri
     )
 }
 
-/// A site with this feed, its inbox (and outbox, `out`) reached over the server; not initialised.
-pub fn uninitialised(server: &FtpDaemon, at: SocketAddr, options: &FeedOptions) -> Site {
-    let site = Site::uninitialised(LogKind::Embedded, options);
-    fs::create_dir_all(site.path("share/out")).unwrap();
-    let share = share_lines(server, at, &site.path("share"));
-    site.configure(&FeedOptions { share, ..options.clone() });
-    site
+impl RemoteServer for FtpDaemon {
+    fn address(&self) -> SocketAddr {
+        FtpDaemon::address(self)
+    }
+
+    /// The server has to have been started with the ports for transfers that the proxy knows.
+    fn proxy(&self) -> Box<dyn PlannedProxy> {
+        Box::new(FtpProxy::start(self, |_| Vec::new()))
+    }
+
+    fn share_lines(&self, at: SocketAddr, directory: &Path) -> String {
+        share_lines(self, at, directory)
+    }
+
+    fn kill(&mut self) {
+        FtpDaemon::kill(self);
+    }
+
+    fn start_again(&mut self) {
+        FtpDaemon::start_again(self);
+    }
 }
 
-/// The same, initialised; nothing is taken as baseline.
-pub fn site(server: &FtpDaemon, at: SocketAddr, options: &FeedOptions) -> Site {
-    let site = uninitialised(server, at, options);
-    site.ok(&["init", "--baseline", "take"]);
-    site
+impl PlannedProxy for FtpProxy {
+    fn plan(&self, plan: Plan) {
+        FtpProxy::plan(self, plan);
+    }
 }

@@ -16,6 +16,7 @@ pub mod memory;
 pub mod places;
 pub mod private_broker;
 pub mod relayed;
+pub mod remote;
 pub mod sftp;
 pub mod smb;
 pub mod stages;

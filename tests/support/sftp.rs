@@ -1,12 +1,12 @@
-//! A site whose share is on a real OpenSSH server: the same directories, seen over SFTP.
+//! Shares on a real OpenSSH server: the same directories, seen over SFTP.
 
-use std::fs;
 use std::net::SocketAddr;
 use std::path::Path;
 
+use dropbridge_conformance::fault_proxy::FaultProxy;
 use dropbridge_conformance::openssh::OpenSsh;
 
-use super::{FeedOptions, LogKind, Site};
+use super::remote::{PlannedProxy, RemoteServer};
 
 /// Lines of a share: a directory over the server, which is reached at `at`, directly or over a proxy.
 pub fn share_lines(server: &OpenSsh, at: SocketAddr, directory: &Path) -> String {
@@ -19,18 +19,24 @@ pub fn share_lines(server: &OpenSsh, at: SocketAddr, directory: &Path) -> String
     )
 }
 
-/// A site with this feed, its inbox (and outbox, `out`) reached over the server; not initialised.
-pub fn uninitialised(server: &OpenSsh, at: SocketAddr, options: &FeedOptions) -> Site {
-    let site = Site::uninitialised(LogKind::Embedded, options);
-    fs::create_dir_all(site.path("share/out")).unwrap();
-    let share = share_lines(server, at, &site.path("share"));
-    site.configure(&FeedOptions { share, ..options.clone() });
-    site
-}
+impl RemoteServer for OpenSsh {
+    fn address(&self) -> SocketAddr {
+        OpenSsh::address(self)
+    }
 
-/// The same, initialised; nothing is taken as baseline.
-pub fn site(server: &OpenSsh, at: SocketAddr, options: &FeedOptions) -> Site {
-    let site = uninitialised(server, at, options);
-    site.ok(&["init", "--baseline", "take"]);
-    site
+    fn proxy(&self) -> Box<dyn PlannedProxy> {
+        Box::new(FaultProxy::start(self.address(), |_| Vec::new()))
+    }
+
+    fn share_lines(&self, at: SocketAddr, directory: &Path) -> String {
+        share_lines(self, at, directory)
+    }
+
+    fn kill(&mut self) {
+        OpenSsh::kill(self);
+    }
+
+    fn start_again(&mut self) {
+        OpenSsh::start_again(self);
+    }
 }

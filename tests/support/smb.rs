@@ -1,12 +1,12 @@
-//! A site whose share is on a real Samba server: the same directories, seen over SMB.
+//! Shares on a real Samba server: the same directories, seen over SMB.
 
-use std::fs;
 use std::net::SocketAddr;
 use std::path::Path;
 
+use dropbridge_conformance::fault_proxy::FaultProxy;
 use dropbridge_conformance::samba::{FILES, Samba};
 
-use super::{FeedOptions, LogKind, Site};
+use super::remote::{PlannedProxy, RemoteServer};
 
 /// Lines of a share: a directory over the server, which is reached at `at`, directly or over a proxy. Nobody else gives
 /// names there.
@@ -24,18 +24,24 @@ pub fn share_lines_of(server: &Samba, at: SocketAddr, share: &str, directory: &P
     )
 }
 
-/// A site with this feed, its inbox (and outbox, `out`) reached over the server; not initialised.
-pub fn uninitialised(server: &Samba, at: SocketAddr, options: &FeedOptions) -> Site {
-    let site = Site::uninitialised(LogKind::Embedded, options);
-    fs::create_dir_all(site.path("share/out")).unwrap();
-    let share = share_lines(server, at, &site.path("share"));
-    site.configure(&FeedOptions { share, ..options.clone() });
-    site
-}
+impl RemoteServer for Samba {
+    fn address(&self) -> SocketAddr {
+        Samba::address(self)
+    }
 
-/// The same, initialised; nothing is taken as baseline.
-pub fn site(server: &Samba, at: SocketAddr, options: &FeedOptions) -> Site {
-    let site = uninitialised(server, at, options);
-    site.ok(&["init", "--baseline", "take"]);
-    site
+    fn proxy(&self) -> Box<dyn PlannedProxy> {
+        Box::new(FaultProxy::start(self.address(), |_| Vec::new()))
+    }
+
+    fn share_lines(&self, at: SocketAddr, directory: &Path) -> String {
+        share_lines(self, at, directory)
+    }
+
+    fn kill(&mut self) {
+        Samba::kill(self);
+    }
+
+    fn start_again(&mut self) {
+        Samba::start_again(self);
+    }
 }

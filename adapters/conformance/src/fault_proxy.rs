@@ -47,11 +47,11 @@ pub struct FaultAt {
 }
 
 /// What is decided when a connection begins: its number, from 0, and its faults.
-type Plan = dyn FnMut(usize) -> Vec<FaultAt> + Send;
+pub type Plan = Box<dyn FnMut(usize) -> Vec<FaultAt> + Send>;
 
 struct Shared {
     target: Mutex<SocketAddr>,
-    plan: Mutex<Box<Plan>>,
+    plan: Mutex<Plan>,
     open: Mutex<Vec<TcpStream>>,
     over: AtomicBool,
     connections: AtomicUsize,

@@ -4,18 +4,15 @@
 //! rewritten, whether or not it is encrypted: a client that takes for transfers the address that it is connected to comes
 //! here with them.
 
-use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::atomic::{AtomicU16, Ordering};
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::fault_proxy::{Direction, FaultAt, FaultProxy};
+use crate::daemon::own_address;
+use crate::fault_proxy::{Direction, FaultAt, FaultProxy, Plan};
 use crate::ftpd::FtpDaemon;
 
 /// Ports for transfers, beneath those that the kernel gives away.
 pub const PASSIVE_PORTS: (u16, u16) = (26_000, 26_031);
-
-/// What is decided when a connection begins: its number, from 0 over all kinds, and its faults.
-type Plan = Box<dyn FnMut(usize) -> Vec<FaultAt> + Send>;
 
 /// The proxies. They end when this is dropped.
 pub struct FtpProxy {
@@ -25,6 +22,7 @@ pub struct FtpProxy {
 }
 
 struct Numbered {
+    /// Connections are numbered over all kinds.
     plan: Plan,
     /// Which proxy each connection came to, by its port at the server.
     ports: Vec<u16>,
@@ -104,12 +102,4 @@ impl FtpProxy {
     fn all(&self) -> impl Iterator<Item = &FaultProxy> {
         self.transfers.iter().chain([&self.control])
     }
-}
-
-/// An address of the loopback that no other proxy has: of this process, and of others that run now.
-fn own_address() -> Ipv4Addr {
-    static NEXT: AtomicU16 = AtomicU16::new(1);
-    let process = 1 + std::process::id() % 250;
-    let [high, low] = NEXT.fetch_add(1, Ordering::SeqCst).to_be_bytes();
-    Ipv4Addr::new(127, u8::try_from(process).unwrap_or(1), high, low)
 }

@@ -7,17 +7,11 @@ mod vsftpd;
 
 use std::fs;
 use std::io::Read;
-use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::net::{SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
-use rustix::process::{Pid, Signal, kill_process};
-
-use crate::openssh::{skipped, with_descendants};
-
-/// How long it may take to answer on a machine under load.
-const PATIENCE: Duration = Duration::from_secs(60);
+use crate::daemon::{Daemon, PATIENCE, own_address, skipped};
 
 /// Which server.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -41,6 +35,18 @@ pub enum FtpdTls {
     Implicit,
 }
 
+/// What is wrong with a server's certificate.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum FtpdCertificate {
+    /// Nothing: it is for `localhost` and the server's address.
+    #[default]
+    Right,
+    /// It expired yesterday.
+    Expired,
+    /// It is for `elsewhere.test`.
+    OfAnotherName,
+}
+
 /// How it is started.
 #[derive(Clone, Debug, Default)]
 pub struct FtpdOptions {
@@ -49,9 +55,9 @@ pub struct FtpdOptions {
     /// Whether and when TLS begins. Transfers have to resume the session of their control connection, as both servers
     /// want it unless they are told otherwise.
     pub tls: FtpdTls,
-    /// Its certificate expired yesterday.
-    pub expired: bool,
-    /// First and last port for transfers; none: whichever are free.
+    /// What is wrong with its certificate.
+    pub certificate: FtpdCertificate,
+    /// First and last port for transfers, at an address that is the server's own; none: whichever are free.
     pub passive_ports: Option<(u16, u16)>,
     /// The zone of the server's clock (`TZ`).
     pub zone: Option<&'static str>,
@@ -61,11 +67,9 @@ pub struct FtpdOptions {
 
 /// A server that runs.
 pub struct FtpDaemon {
-    scratch: tempfile::TempDir,
+    daemon: Daemon,
     options: FtpdOptions,
     program: PathBuf,
-    port: u16,
-    child: Option<Child>,
 }
 
 impl FtpDaemon {
@@ -84,36 +88,35 @@ impl FtpDaemon {
             skipped(&format!("no FTP server: `cargo xtask test` brings Debian's package `{package}`"));
             return None;
         };
-        let scratch = tempfile::Builder::new().prefix("dropbridge-ftpd-").tempdir().expect("a scratch directory");
-        let mut server = Self { scratch, options, program, port: 0, child: None };
-        certificates::make(server.scratch.path(), server.options.expired);
-        // Somebody may take the port before it does.
-        for _ in 0..10 {
-            let free = TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a free port");
-            server.port = free.port();
-            if server.launch() {
-                return Some(server);
-            }
+        let mut daemon = Daemon::new("ftpd");
+        if options.passive_ports.is_some() {
+            // Others have these ports too.
+            daemon.move_to(own_address());
         }
-        panic!("the FTP server does not start: {}", server.log());
+        certificates::make(&daemon, options.certificate);
+        let mut server = Self { daemon, options, program };
+        let Self { daemon, options, program } = &mut server;
+        let answered = daemon.start(|daemon| command(daemon, program, options), |at| answers(at, options.tls));
+        assert!(answered, "the FTP server does not start: {}", server.log());
+        Some(server)
     }
 
     /// Something in the server's own directory.
     #[must_use]
     pub fn path(&self, name: &str) -> PathBuf {
-        self.scratch.path().join(name)
+        self.daemon.path(name)
     }
 
     /// What it has said.
     #[must_use]
     pub fn log(&self) -> String {
-        ["log", "output"].map(|name| fs::read_to_string(self.path(name)).unwrap_or_default()).concat()
+        ["log", "output"].map(|name| self.daemon.text(name)).concat()
     }
 
     /// Where it listens.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
-        SocketAddr::from(([127, 0, 0, 1], self.port))
+        self.daemon.address()
     }
 
     /// Who may log in.
@@ -131,7 +134,7 @@ impl FtpDaemon {
         proftpd::PASSWORD
     }
 
-    /// The certificate of the authority that issued the server's, which is for `localhost` and `127.0.0.1`.
+    /// The certificate of the authority that issued the server's.
     #[must_use]
     pub fn ca_file(&self) -> PathBuf {
         self.path("ca.pem")
@@ -145,14 +148,7 @@ impl FtpDaemon {
 
     /// Kills it and all that serve its connections, as a power cut would.
     pub fn kill(&mut self) {
-        let Some(mut child) = self.child.take() else { return };
-        for id in with_descendants(child.id()) {
-            // One that has ended already is fine.
-            if let Some(pid) = i32::try_from(id).ok().and_then(Pid::from_raw) {
-                let _ended = kill_process(pid, Signal::KILL);
-            }
-        }
-        let _reaped = child.wait();
+        self.daemon.kill();
     }
 
     /// Starts it again, on the same port and with the same certificate.
@@ -160,45 +156,26 @@ impl FtpDaemon {
     /// # Panics
     /// When it does not start.
     pub fn start_again(&mut self) {
-        assert!(self.launch(), "the FTP server does not start: {}", self.log());
-    }
-
-    /// Starts it; `false` when it ended.
-    fn launch(&mut self) -> bool {
-        let config = match self.options.ftpd {
-            Ftpd::Proftpd => proftpd::configuration(self.scratch.path(), self.port, &self.options),
-            Ftpd::Vsftpd => vsftpd::configuration(self.scratch.path(), self.port, &self.options),
-        };
-        let file = self.path("ftpd.conf");
-        fs::write(&file, config).expect("ftpd.conf");
-        let output = fs::File::create(self.path("output")).expect("an output");
-        let mut command = Command::new(&self.program);
-        if self.options.ftpd == Ftpd::Proftpd {
-            command.args(["-n", "-c"]);
-        }
-        command.arg(file).stdin(Stdio::null()).stdout(Stdio::null()).stderr(output);
-        command.env("TZ", self.options.zone.unwrap_or("UTC"));
-        let mut child = command.spawn().expect("an FTP server");
-        let begun = Instant::now();
-        while begun.elapsed() < PATIENCE {
-            if child.try_wait().expect("wait").is_some() {
-                return false;
-            }
-            if answers(self.address(), self.options.tls) {
-                self.child = Some(child);
-                return true;
-            }
-            std::thread::sleep(Duration::from_millis(5));
-        }
-        let _ended = child.kill().and_then(|()| child.wait());
-        false
+        let command = command(&self.daemon, &self.program, &self.options);
+        let answered = self.daemon.launch(command, |at| answers(at, self.options.tls));
+        assert!(answered, "the FTP server does not start: {}", self.log());
     }
 }
 
-impl Drop for FtpDaemon {
-    fn drop(&mut self) {
-        self.kill();
+/// What starts it, with its configuration written.
+fn command(daemon: &Daemon, program: &Path, options: &FtpdOptions) -> Command {
+    let configuration = match options.ftpd {
+        Ftpd::Proftpd => proftpd::configuration,
+        Ftpd::Vsftpd => vsftpd::configuration,
+    };
+    let file = daemon.path("ftpd.conf");
+    fs::write(&file, configuration(daemon, options)).expect("ftpd.conf");
+    let mut command = daemon.command(program, "output");
+    if options.ftpd == Ftpd::Proftpd {
+        command.args(["-n", "-c"]);
     }
+    command.arg(file).env("TZ", options.zone.unwrap_or("UTC"));
+    command
 }
 
 /// Whether somebody greets there; where TLS begins with the first byte, whether somebody listens.

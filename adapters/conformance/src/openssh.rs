@@ -2,19 +2,18 @@
 
 use std::fs;
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::Command;
 
-use rustix::process::{Pid, Signal, geteuid, kill_process};
+use rustix::process::geteuid;
+
+pub use crate::daemon::skipped;
+use crate::daemon::{Daemon, PATIENCE, user};
 
 /// Debian installs it where only privileged users look.
 const SSHD: &str = "/usr/sbin/sshd";
-
-/// How long it may take to answer on a machine under load.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// How it is started.
 #[derive(Clone, Debug, Default)]
@@ -27,10 +26,8 @@ pub struct OpenSshOptions {
 
 /// A server and its keys. Files are served from where they are: the protocol's root is that of the machine.
 pub struct OpenSsh {
-    scratch: tempfile::TempDir,
+    daemon: Daemon,
     options: OpenSshOptions,
-    port: u16,
-    child: Option<Child>,
 }
 
 impl OpenSsh {
@@ -49,32 +46,26 @@ impl OpenSsh {
         if geteuid().is_root() {
             fs::DirBuilder::new().recursive(true).mode(0o755).create("/run/sshd").expect("/run/sshd");
         }
-        let scratch = tempfile::Builder::new().prefix("dropbridge-sshd-").tempdir().expect("a scratch directory");
-        let mut server = Self { scratch, options, port: 0, child: None };
+        let mut server = Self { daemon: Daemon::new("sshd"), options };
         server.make_key("host_key");
         server.make_key("user_key");
         fs::copy(server.path("user_key.pub"), server.path("authorized_keys")).expect("authorized_keys");
-        // Somebody may take the port before it does.
-        for _ in 0..10 {
-            let free = TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a free port");
-            server.port = free.port();
-            if server.launch() {
-                return Some(server);
-            }
-        }
-        panic!("sshd does not start: {}", fs::read_to_string(server.path("log")).unwrap_or_default());
+        let Self { daemon, options } = &mut server;
+        let answered = daemon.start(|daemon| command(daemon, options), answers);
+        assert!(answered, "sshd does not start: {}", daemon.text("log"));
+        Some(server)
     }
 
     /// Something in the server's own directory.
     #[must_use]
     pub fn path(&self, name: &str) -> PathBuf {
-        self.scratch.path().join(name)
+        self.daemon.path(name)
     }
 
     /// Where it listens.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
-        SocketAddr::from(([127, 0, 0, 1], self.port))
+        self.daemon.address()
     }
 
     /// Who may log in, with the key `user_key` or `user_key_encrypted`'s likes in [`OpenSsh::path`].
@@ -121,14 +112,7 @@ impl OpenSsh {
 
     /// Kills it and all that serve its connections, as a power cut would.
     pub fn kill(&mut self) {
-        let Some(mut child) = self.child.take() else { return };
-        for id in with_descendants(child.id()) {
-            // One that has ended already is fine.
-            if let Some(pid) = i32::try_from(id).ok().and_then(Pid::from_raw) {
-                let _ended = kill_process(pid, Signal::KILL);
-            }
-        }
-        let _reaped = child.wait();
+        self.daemon.kill();
     }
 
     /// Starts it again, on the same port and with the same keys.
@@ -136,102 +120,33 @@ impl OpenSsh {
     /// # Panics
     /// When it does not start.
     pub fn start_again(&mut self) {
-        assert!(self.launch(), "sshd does not start: {}", fs::read_to_string(self.path("log")).unwrap_or_default());
-    }
-
-    /// Starts it; `false` when it ended.
-    fn launch(&mut self) -> bool {
-        let at = |name: &str| self.path(name).display().to_string();
-        let config = format!(
-            "ListenAddress 127.0.0.1\nPort {}\nHostKey {}\nAuthorizedKeysFile {}\nStrictModes no\nUsePAM no\nPidFile none\n\
-             PermitRootLogin yes\nPasswordAuthentication yes\nKbdInteractiveAuthentication no\nUseDNS no\n\
-             MaxStartups 200\nMaxAuthTries 6\nSubsystem sftp internal-sftp\n{}\n",
-            self.port,
-            at("host_key"),
-            at("authorized_keys"),
-            self.options.lines
-        );
-        fs::write(self.path("sshd_config"), config).expect("sshd_config");
-        fs::set_permissions(self.scratch.path(), fs::Permissions::from_mode(0o755)).expect("permissions");
-        let log = fs::File::create(self.path("log")).expect("a log");
-        let mut command = Command::new(SSHD);
-        command.args(["-D", "-e", "-f"]).arg(self.path("sshd_config"));
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
-        if let Some(zone) = self.options.zone {
-            command.env("TZ", zone);
-        }
-        let mut child = command.spawn().expect("sshd");
-        let begun = Instant::now();
-        while begun.elapsed() < PATIENCE {
-            if child.try_wait().expect("wait").is_some() {
-                return false;
-            }
-            if answers(self.address()) {
-                self.child = Some(child);
-                return true;
-            }
-            std::thread::sleep(Duration::from_millis(5));
-        }
-        let _ended = child.kill().and_then(|()| child.wait());
-        false
+        let command = command(&self.daemon, &self.options);
+        assert!(self.daemon.launch(command, answers), "sshd does not start: {}", self.daemon.text("log"));
     }
 }
 
-impl Drop for OpenSsh {
-    fn drop(&mut self) {
-        self.kill();
-    }
-}
-
-/// Says by name that a test is skipped; where nothing may be skipped, it fails.
-///
-/// # Panics
-/// Then.
-pub fn skipped(why: &str) {
-    let thread = std::thread::current();
-    let message = format!("skipped: {}: {why}", thread.name().unwrap_or("a test"));
-    let disallowed = std::env::var("CI").is_ok_and(|value| value == "true")
-        || std::env::var_os("DROPBRIDGE_TEST_DISALLOW_SKIP").is_some();
-    assert!(!disallowed, "{message}");
-    // Not by `eprintln!`: what a test prints by that is shown only when it fails.
-    std::io::stderr().write_all(format!("{message}\n").as_bytes()).expect("standard error");
+/// What starts it, with its configuration written.
+fn command(daemon: &Daemon, options: &OpenSshOptions) -> Command {
+    let at = |name: &str| daemon.path(name).display().to_string();
+    let config = format!(
+        "ListenAddress 127.0.0.1\nPort {}\nHostKey {}\nAuthorizedKeysFile {}\nStrictModes no\nUsePAM no\nPidFile none\n\
+         PermitRootLogin yes\nPasswordAuthentication yes\nKbdInteractiveAuthentication no\nUseDNS no\n\
+         MaxStartups 200\nMaxAuthTries 6\nSubsystem sftp internal-sftp\n{}\n",
+        daemon.address().port(),
+        at("host_key"),
+        at("authorized_keys"),
+        options.lines
+    );
+    fs::write(daemon.path("sshd_config"), config).expect("sshd_config");
+    fs::set_permissions(daemon.directory(), fs::Permissions::from_mode(0o755)).expect("permissions");
+    let mut command = daemon.command(SSHD, "log");
+    command.args(["-D", "-e", "-f"]).arg(daemon.path("sshd_config"));
+    command.envs(options.zone.map(|zone| ("TZ", zone)));
+    command
 }
 
 fn answers(address: SocketAddr) -> bool {
     let Ok(mut stream) = TcpStream::connect_timeout(&address, PATIENCE) else { return false };
     let mut greeting = [0; 4];
     stream.set_read_timeout(Some(PATIENCE)).is_ok() && stream.read_exact(&mut greeting).is_ok() && &greeting == b"SSH-"
-}
-
-/// The name of the user that runs this.
-pub(crate) fn user() -> String {
-    name_of(geteuid().as_raw(), "/etc/passwd")
-}
-
-/// The name of a user or group in a file of them.
-pub(crate) fn name_of(id: u32, file: &str) -> String {
-    let id = id.to_string();
-    let known = fs::read_to_string(file).expect("a file of users or groups");
-    let mut all = known.lines().map(|line| line.split(':').collect::<Vec<_>>());
-    let found = all.find(|fields| fields.get(2) == Some(&id.as_str()));
-    found.unwrap_or_else(|| panic!("{id} must stand in {file}"))[0].to_owned()
-}
-
-/// A process and all that descend from it, by what the kernel says now.
-pub(crate) fn with_descendants(of: u32) -> Vec<u32> {
-    let mut parents = Vec::new();
-    for entry in fs::read_dir("/proc").expect("/proc").flatten() {
-        let Some(id) = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else { continue };
-        // The name in parentheses may hold anything; the parent is the second field behind it.
-        let stat = fs::read_to_string(entry.path().join("stat")).unwrap_or_default();
-        let parent = stat.rsplit(')').next().and_then(|rest| rest.split_whitespace().nth(1)?.parse::<u32>().ok());
-        parents.extend(parent.map(|parent| (id, parent)));
-    }
-    let mut found = vec![of];
-    let mut at = 0;
-    while let Some(&above) = found.get(at) {
-        at += 1;
-        found.extend(parents.iter().filter(|(_, parent)| *parent == above).map(|(id, _)| *id));
-    }
-    found
 }

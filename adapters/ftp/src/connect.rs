@@ -6,13 +6,14 @@ use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
 use dropbridge_port::{ErrorKind, PortError, Result};
+use dropbridge_remote::Secret;
 use suppaftp::types::FileType;
 use suppaftp::{FtpError, FtpResult, Mode, Status};
 
 use crate::connection::{Abilities, Client, Connection};
 use crate::failure::{self, Refusal};
 use crate::names::{Bytes, PASSWORD, WithPassword, as_text};
-use crate::settings::{Encryption, FtpSettings, Secret};
+use crate::settings::{Encryption, FtpSettings};
 use crate::tls::Connector;
 
 const OPERATION: &str = "connect";

@@ -3,27 +3,21 @@
 use std::cell::RefCell;
 use std::io::{self, Read};
 use std::sync::Arc;
-use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use dropbridge_port::{EntryPath, EntryStat, ErrorKind, OpenEntry, PortError, Result};
+use dropbridge_remote::{Attempts, Turn, no_file, not_regular, read_on, short_file};
 
 use crate::connection::Connection;
 use crate::failure::{self, Refusal};
 use crate::look::{Kind, look};
-use crate::server::{FtpServer, Turn, with_jitter};
+use crate::server::FtpServer;
 use crate::transfer::Transfer;
 use crate::tree::Tree;
-
-/// Attempts to go on after the connection was lost, without a single byte between them.
-pub(crate) const MOST_ATTEMPTS: u32 = 6;
 
 /// What was seen when a file was opened is its stat still for so long, for the first who asks. Older than what is read, it
 /// can only make a change show.
 const FRESH: Duration = Duration::from_secs(1);
-
-/// Before the first attempt, doubled for each further one.
-pub(crate) const FIRST_PAUSE: Duration = Duration::from_millis(100);
 
 const OPERATION: &str = "read";
 
@@ -39,7 +33,7 @@ pub(crate) struct FtpEntry {
     reading: RefCell<Option<Reading>>,
     /// The transfer was finished here: the next read says that the file ends.
     ended_at: Option<u64>,
-    attempts: u32,
+    attempts: Attempts,
 }
 
 /// A transfer, the connection that it belongs to, and the turn that it takes.
@@ -61,9 +55,9 @@ impl FtpEntry {
         const OPERATION: &str = "open";
         let subject = tree.subject(path);
         let found = server.with_connection(|connection| look(connection, OPERATION, tree, path))?;
-        let found = found.ok_or_else(|| PortError::new(ErrorKind::NotFound, OPERATION, &subject, "no such file"))?;
+        let found = found.ok_or_else(|| no_file(OPERATION, &subject))?;
         if found.kind != Kind::File {
-            return Err(not_regular(OPERATION, &subject, found.kind));
+            return Err(not_regular(OPERATION, &subject, found.kind.name()));
         }
         Ok(Self {
             server: Arc::clone(server),
@@ -74,7 +68,7 @@ impl FtpEntry {
             offset: 0,
             reading: RefCell::default(),
             ended_at: None,
-            attempts: 0,
+            attempts: Attempts::default(),
         })
     }
 
@@ -89,7 +83,7 @@ impl FtpEntry {
         let found = found.ok_or_else(|| PortError::new(ErrorKind::NotFound, OPERATION, &subject, "it is gone"))?;
         match found.kind {
             Kind::File => found.need_stat(OPERATION, &subject),
-            kind => Err(not_regular(OPERATION, &subject, kind)),
+            kind => Err(not_regular(OPERATION, &subject, kind.name())),
         }
     }
 
@@ -116,7 +110,7 @@ impl FtpEntry {
         loop {
             match self.step(buffer) {
                 Ok(Step::Bytes(length)) => {
-                    self.attempts = 0;
+                    self.attempts.end();
                     self.offset += length as u64;
                     self.end_early();
                     return Ok(length);
@@ -196,12 +190,7 @@ impl FtpEntry {
             return Ok(Step::End);
         }
         // What was announced is not there (any more): whether the file became shorter, it says itself.
-        let now = self.ask_stat()?;
-        if now.size <= self.offset {
-            return Ok(Step::End);
-        }
-        let message = format!("the server ended the file after {} of {} bytes", self.offset, now.size);
-        Err(PortError::new(ErrorKind::Transient, OPERATION, subject, message))
+        short_file(OPERATION, &subject, self.offset, self.ask_stat()?).map(|()| Step::End)
     }
 
     /// Finishes the transfer where the announced end is reached, so that its connection serves others: who knows the size
@@ -223,40 +212,18 @@ impl FtpEntry {
     }
 
     /// Connects again and goes on where it was, if it is the same file still.
-    fn resume(&mut self, mut error: PortError) -> Result<()> {
+    fn resume(&mut self, error: PortError) -> Result<()> {
         self.let_go();
-        while self.attempts < MOST_ATTEMPTS {
-            sleep(with_jitter(FIRST_PAUSE * 2_u32.pow(self.attempts)));
-            self.attempts += 1;
-            match self.ask_stat() {
-                Ok(now) => {
-                    let before = *self.seen.borrow();
-                    if before.is_some_and(|before| before != now) {
-                        let message = "it changed while the connection was away: it is read from its beginning again";
-                        return Err(PortError::new(ErrorKind::Transient, OPERATION, self.subject(), message));
-                    }
-                    *self.seen.borrow_mut() = Some(now);
-                    tracing::info!(
-                        file = self.subject(),
-                        offset = self.offset,
-                        size = now.size,
-                        "goes on after the connection was lost: {}",
-                        error.message
-                    );
-                    return Ok(());
-                }
-                Err(next) if next.kind == ErrorKind::Transient => error = next,
-                Err(next) => return Err(next),
-            }
-        }
-        Err(error)
+        let mut attempts = self.attempts;
+        let resumed = attempts.go_on(error, |lost| {
+            let (before, now) = (*self.seen.borrow(), self.ask_stat()?);
+            // Another file ends it: the outer answer is not tried again.
+            Ok(read_on(&self.subject(), self.offset, lost, before, now))
+        });
+        self.attempts = attempts;
+        *self.seen.borrow_mut() = Some(resumed??);
+        Ok(())
     }
-}
-
-/// The error of opening what is no regular file.
-fn not_regular(operation: &'static str, subject: &str, kind: Kind) -> PortError {
-    let message = format!("it is no regular file but a {}", kind.name());
-    PortError::new(ErrorKind::Refused, operation, subject, message).with_hint("only regular files are read")
 }
 
 impl Read for FtpEntry {

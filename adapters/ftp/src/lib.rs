@@ -35,7 +35,8 @@ mod tree;
 mod trust;
 
 pub use clearing::FtpClearing;
+pub use dropbridge_remote::Secret;
 pub use outbox::FtpOutbox;
 pub use server::FtpServer;
-pub use settings::{CertificateTrust, Encryption, FtpSettings, Secret};
+pub use settings::{CertificateTrust, Encryption, FtpSettings};
 pub use share::FtpShare;

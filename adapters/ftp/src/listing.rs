@@ -7,7 +7,8 @@ use std::collections::HashMap;
 use std::io::{self, BufRead, BufReader, Read};
 use std::time::SystemTime;
 
-use dropbridge_port::{Entry, EntryPath, EntryStat, ErrorKind, ListRequest, Listing, PortError, Result, Skipped};
+use dropbridge_port::{EntryPath, EntryStat, ErrorKind, ListRequest, Listing, PortError, Result};
+use dropbridge_remote::Survey;
 
 use crate::connection::Connection;
 use crate::facts;
@@ -15,12 +16,9 @@ use crate::failure;
 use crate::list_line;
 use crate::look::{Found, Kind, modified};
 use crate::transfer::Transfer;
-use crate::tree::{Tree, enter, join};
+use crate::tree::{Tree, enter};
 
 const OPERATION: &str = "list";
-
-/// Directories in which file servers show what was there before: every file of the share, once more for each snapshot.
-const SNAPSHOTS: [&[u8]; 5] = [b".snapshot", b".snapshots", b"~snapshot", b"#snapshot", b".zfs"];
 
 /// No name is as long: what is longer is no listing.
 const MOST_ROW_BYTES: u64 = 64 << 10;
@@ -62,17 +60,16 @@ pub(crate) fn list(
     known: &mut KnownRows,
 ) -> Result<Listing> {
     let before = std::mem::take(known);
-    let mut survey = Survey {
+    let mut walk = Walk {
         tree,
-        request,
         pending: vec![Vec::new()],
-        listing: Listing::default(),
+        survey: Survey::new(request.recursive),
         rough: Vec::new(),
         before,
         known,
     };
-    while let Some(path) = survey.pending.pop() {
-        match survey.read(connection, &path) {
+    while let Some(path) = walk.pending.pop() {
+        match walk.read(connection, &path) {
             Err(error) if error.kind == ErrorKind::NotFound && !path.is_empty() => {}
             Err(error) if error.kind == ErrorKind::NotFound => return Err(tree.missing(OPERATION)),
             answer => answer?,
@@ -80,7 +77,7 @@ pub(crate) fn list(
     }
     // A root that was removed while it was read looks like an empty one.
     tree.require_root(connection, OPERATION)?;
-    Ok(survey.finish())
+    Ok(walk.survey.finish())
 }
 
 /// Visits every row of a directory.
@@ -201,25 +198,25 @@ fn read_lines(
 }
 
 /// A listing on its way.
-struct Survey<'a> {
+struct Walk<'a> {
     tree: &'a Tree,
-    request: ListRequest,
+    /// Directories that wait to be read.
     pending: Vec<Vec<u8>>,
-    listing: Listing,
+    survey: Survey,
     /// Files whose time is to be asked for: path, digest of the row, size and the row's own time.
     rough: Vec<(EntryPath, u64, EntryStat)>,
     before: KnownRows,
     known: &'a mut KnownRows,
 }
 
-impl Survey<'_> {
+impl Walk<'_> {
     fn read(&mut self, connection: &mut Connection, path: &[u8]) -> Result<()> {
         let directory = Directory { full: self.tree.full(connection, path), subject: self.subject(path) };
         read_directory(connection, OPERATION, &directory, |line| match line {
             Line::Row(row) => self.add(path, &row),
             Line::Unreadable(text) => {
                 let path = String::from_utf8_lossy(text).escape_debug().to_string();
-                self.listing.skipped.push(Skipped { path, reason: "a row of the listing that cannot be read" });
+                self.survey.pass_over(path, "a row of the listing that cannot be read");
                 Ok(())
             }
         })?;
@@ -234,27 +231,22 @@ impl Survey<'_> {
         if row.found.kind == Kind::Itself || row.name == b"." || row.name == b".." {
             return Ok(());
         }
-        let bytes = join(above, row.name);
-        // A server may say anything; nothing leads out of the directory.
-        let Some(path) = EntryPath::new(bytes.as_slice()).filter(|_| !row.name.contains(&b'/')) else {
-            let shown = String::from_utf8_lossy(&bytes).escape_debug().to_string();
-            self.listing.skipped.push(Skipped { path: shown, reason: "unsafe name" });
-            return Ok(());
-        };
+        let Some(path) = self.survey.path_of(above, row.name) else { return Ok(()) };
         match row.found.kind {
             Kind::File => {
                 let stat = row.found.need_stat(OPERATION, &self.tree.subject(&path))?;
                 if row.is_rough {
                     self.rough.push((path, facts::digest(row.text), stat));
                 } else {
-                    self.listing.entries.push(Entry { path, stat });
+                    self.survey.add_file(path, stat);
                 }
             }
-            Kind::Directory if self.request.recursive && SNAPSHOTS.contains(&row.name) => {
-                self.listing.skipped.push(Skipped { path: path.to_string(), reason: "snapshots of the file server" });
+            Kind::Directory => {
+                if self.survey.is_to_be_read(&path) {
+                    self.pending.push(path.as_bytes().to_vec());
+                }
             }
-            Kind::Directory if self.request.recursive => self.pending.push(bytes),
-            kind => self.listing.skipped.push(Skipped { path: path.to_string(), reason: kind.name() }),
+            kind => self.survey.pass_over(path.to_string(), kind.name()),
         }
         Ok(())
     }
@@ -262,7 +254,7 @@ impl Survey<'_> {
     fn ask_times(&mut self, connection: &mut Connection) -> Result<()> {
         for (path, digest, rough) in std::mem::take(&mut self.rough) {
             if !(connection.abilities.size && connection.abilities.mdtm) {
-                self.listing.entries.push(Entry { path, stat: rough });
+                self.survey.add_file(path, rough);
                 continue;
             }
             let known =
@@ -277,7 +269,7 @@ impl Survey<'_> {
                         // In a command this byte is sent twice (RFC 854), which not every server takes for one.
                         None if path.as_bytes().contains(&0xFF) => {
                             let reason = "a name with the byte FF, which the server does not find again";
-                            self.listing.skipped.push(Skipped { path: path.to_string(), reason });
+                            self.survey.pass_over(path.to_string(), reason);
                             continue;
                         }
                         // It went away meanwhile.
@@ -286,21 +278,8 @@ impl Survey<'_> {
                 }
             };
             self.known.insert(path.as_bytes().to_vec(), (digest, stat));
-            self.listing.entries.push(Entry { path, stat });
+            self.survey.add_file(path, stat);
         }
         Ok(())
-    }
-
-    /// A name that was removed and made again while its directory was read can come twice: the later sight counts.
-    fn finish(mut self) -> Listing {
-        self.listing.entries.sort_by(|one, other| one.path.cmp(&other.path));
-        self.listing.entries.dedup_by(|later, kept| {
-            let same = later.path == kept.path;
-            if same {
-                std::mem::swap(later, kept);
-            }
-            same
-        });
-        self.listing
     }
 }

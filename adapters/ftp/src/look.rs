@@ -2,6 +2,7 @@
 //! directory where it has neither.
 
 use dropbridge_port::{EntryPath, EntryStat, ErrorKind, PortError, Result};
+use dropbridge_remote::no_size_and_time;
 use suppaftp::Status;
 
 use crate::connection::Connection;
@@ -56,11 +57,7 @@ impl Found {
 
     /// The same, or an error.
     pub(crate) fn need_stat(&self, operation: &'static str, subject: &str) -> Result<EntryStat> {
-        self.stat().ok_or_else(|| {
-            let message = "the server tells neither size nor time of its files";
-            PortError::new(ErrorKind::Refused, operation, subject, message)
-                .with_hint("without them nobody can tell whether a file is whole: ask the server's owner")
-        })
+        self.stat().ok_or_else(|| no_size_and_time(operation, subject))
     }
 }
 

@@ -3,9 +3,8 @@
 
 use std::io;
 
+use dropbridge_remote::Secret;
 use suppaftp::Encoding;
-
-use crate::settings::Secret;
 
 /// The text that stands for these bytes.
 pub(crate) fn as_text(bytes: &[u8]) -> String {

@@ -7,17 +7,16 @@
 mod staging;
 mod upload;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
-use dropbridge_port::failpoint::{Failpoint, reach};
+use dropbridge_port::failpoint::Failpoint;
 use dropbridge_port::{
     Attributes, EntryPath, EntryStat, ErrorKind, OpenEntry, Outbox, OutboxCapabilities, OutboxIdentity, PortError,
     Publication, Result, StagedFile, StagedName, Standing,
 };
-use sha2::{Digest, Sha256};
+use dropbridge_remote::{Pin, STAGING, identity_of, nothing_staged, parents, pass, witness_of};
 use suppaftp::Status;
 
-use self::staging::{STAGING, witness_of};
 use crate::clearing::{remove, rename};
 use crate::connection::Connection;
 use crate::entry::FtpEntry;
@@ -35,7 +34,7 @@ pub struct FtpOutbox {
     staging: Tree,
     /// The staging directory lies in the outbox, and is made where it is missing.
     makes_staging: bool,
-    pinned: Mutex<Option<OutboxIdentity>>,
+    pinned: Pin,
 }
 
 impl FtpOutbox {
@@ -48,31 +47,17 @@ impl FtpOutbox {
             Some(staging) => Tree::new(server.address(), root, staging),
             None => tree.below(STAGING),
         };
-        Self { server, outbox: tree, staging: staged, makes_staging: staging.is_none(), pinned: Mutex::default() }
-    }
-
-    fn pinned(&self) -> MutexGuard<'_, Option<OutboxIdentity>> {
-        self.pinned.lock().unwrap_or_else(PoisonError::into_inner)
+        Self { server, outbox: tree, staging: staged, makes_staging: staging.is_none(), pinned: Pin::default() }
     }
 
     /// The protocol has no inodes and tells no file system: which directory it is, its address says.
     fn its_identity(&self) -> OutboxIdentity {
-        let digest = Sha256::digest(self.outbox.address());
-        let outbox = digest.iter().take(8).fold(0, |number, byte| (number << 8) | u64::from(*byte));
-        OutboxIdentity { filesystem: 0, outbox }
+        OutboxIdentity { filesystem: 0, outbox: identity_of(self.outbox.address()) }
     }
 
     /// Makes sure that the outbox is the right one and there.
     fn require(&self, connection: &mut Connection, operation: &'static str) -> Result<()> {
-        let found = self.its_identity();
-        match *self.pinned() {
-            Some(pinned) if pinned != found => {
-                let message = format!("another directory is here ({found}) than before ({pinned})");
-                return Err(PortError::new(ErrorKind::NotFound, operation, self.outbox.address(), message)
-                    .with_hint("is this the right server and path? nothing is written until the former one is back"));
-            }
-            _ => {}
-        }
+        self.pinned.require(self.its_identity(), operation, self.outbox.address())?;
         self.outbox.require_root(connection, operation)
     }
 
@@ -113,10 +98,7 @@ impl FtpOutbox {
             Standing::Staged => {}
             // What was asked once may be done, though its answer was lost.
             Standing::Published => return Ok(Publication::Published),
-            _ => {
-                let subject = self.staged_subject(name);
-                return Err(PortError::new(ErrorKind::NotFound, PUBLISH, subject, "nothing is staged under this name"));
-            }
+            _ => return Err(nothing_staged(self.staged_subject(name))),
         }
         // Most servers' rename replaces what is there.
         if look(connection, PUBLISH, &self.outbox, target)?.is_some() {
@@ -147,16 +129,10 @@ impl FtpOutbox {
 
     /// The directories on the way to a target.
     fn make_directories(&self, connection: &mut Connection, target: &EntryPath) -> Result<()> {
-        let parent = target.parent();
-        if parent.is_empty() {
-            return Ok(());
-        }
-        let ends = parent.iter().enumerate().filter(|(_, byte)| **byte == b'/').map(|(at, _)| at);
-        for end in ends.chain([parent.len()]) {
-            let full = self.outbox.full(connection, &parent[..end]);
-            make_directory(connection, self.outbox.address(), &full)?;
-        }
-        Ok(())
+        parents(target).try_for_each(|directory| {
+            let full = self.outbox.full(connection, directory);
+            make_directory(connection, self.outbox.address(), &full)
+        })
     }
 }
 
@@ -174,14 +150,6 @@ fn make_directory(connection: &mut Connection, subject: &str, full: &[u8]) -> Re
         }
         Err(_) => Ok(()),
     }
-}
-
-/// Passes a failpoint.
-fn pass(point: Failpoint, subject: &str) -> Result<()> {
-    if reach(point) {
-        return Err(PortError::new(ErrorKind::Transient, "pass failpoint", subject, point.name()));
-    }
-    Ok(())
 }
 
 impl Outbox for FtpOutbox {
@@ -218,7 +186,7 @@ impl Outbox for FtpOutbox {
     }
 
     fn pin(&self, identity: OutboxIdentity) {
-        *self.pinned() = Some(identity);
+        self.pinned.set(identity);
     }
 
     fn stage(&self, name: &StagedName, attributes: Attributes) -> Result<Box<dyn StagedFile>> {

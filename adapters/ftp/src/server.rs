@@ -1,22 +1,16 @@
 //! A server as all its shares, outboxes and inboxes use it: one connection for commands, further ones for files that are
 //! on their way, all used again while they live.
 
-use std::hash::{BuildHasher, RandomState};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use dropbridge_port::{ErrorKind, PortError, Result};
+use dropbridge_port::{ErrorKind, Result};
+use dropbridge_remote::{Pauses, Turn, Turns};
 use suppaftp::Status;
 
 use crate::connect::connect;
 use crate::connection::{Abilities, Connection};
 use crate::settings::FtpSettings;
-
-/// After a server could not be reached.
-const TROUBLE_PAUSES: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(30));
-
-/// After it refused us: each attempt with a wrong password may bring the account nearer to being locked.
-const REFUSED_PAUSES: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(600));
 
 /// One that was idle for so long is asked first whether it lives: servers close idle connections after some minutes.
 const ASKED_AFTER: Duration = Duration::from_secs(20);
@@ -39,17 +33,14 @@ struct Connections {
     /// The one that was used last is the last.
     idle: Vec<Connection>,
     abilities: Option<Arc<Abilities>>,
-    /// Why none could be opened, and until when that is answered without another attempt.
-    failed: Option<(PortError, Instant)>,
-    /// The last pause.
-    pause: Duration,
+    pauses: Pauses,
 }
 
 impl FtpServer {
     /// Nothing is opened yet.
     #[must_use]
     pub fn new(settings: FtpSettings) -> Arc<Self> {
-        let turns = Turns { free: Mutex::new(settings.parallel_transfers.max(1)), freed: Condvar::new() };
+        let turns = Turns::new(settings.parallel_transfers);
         Arc::new(Self {
             address: settings.address(),
             settings,
@@ -87,24 +78,19 @@ impl FtpServer {
     fn open(&self) -> Result<Connection> {
         let known = {
             let connections = self.connections();
-            if let Some((error, _)) = connections.failed.as_ref().filter(|(_, until)| Instant::now() < *until) {
-                return Err(same(error));
-            }
+            connections.pauses.require_over()?;
             connections.abilities.clone()
         };
         let opened = connect(&self.settings, known);
         let mut connections = self.connections();
         match opened {
             Ok(connection) => {
-                connections.failed = None;
-                connections.pause = Duration::ZERO;
+                connections.pauses.end();
                 connections.abilities = Some(Arc::clone(&connection.abilities));
                 Ok(connection)
             }
             Err(error) => {
-                let (first, most) = if error.kind == ErrorKind::Transient { TROUBLE_PAUSES } else { REFUSED_PAUSES };
-                connections.pause = (connections.pause * 2).clamp(first, most);
-                connections.failed = Some((same(&error), Instant::now() + with_jitter(connections.pause)));
+                connections.pauses.begin(&error);
                 // Where the server was replaced meanwhile, another one may answer.
                 connections.abilities = None;
                 Err(error)
@@ -143,43 +129,7 @@ impl FtpServer {
     }
 
     /// Waits until another file may be read.
-    pub(crate) fn turn(self: &Arc<Self>) -> Turn {
-        let free = self.turns.free.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut free = self.turns.freed.wait_while(free, |free| *free == 0).unwrap_or_else(PoisonError::into_inner);
-        *free -= 1;
-        Turn(Arc::clone(self))
-    }
-}
-
-/// The files that may be read beside each other.
-struct Turns {
-    free: Mutex<usize>,
-    freed: Condvar,
-}
-
-/// One of them.
-pub(crate) struct Turn(Arc<FtpServer>);
-
-impl Drop for Turn {
-    fn drop(&mut self) {
-        *self.0.turns.free.lock().unwrap_or_else(PoisonError::into_inner) += 1;
-        self.0.turns.freed.notify_one();
-    }
-}
-
-/// Between half of it and all.
-pub(crate) fn with_jitter(pause: Duration) -> Duration {
-    // Each state has random keys of its own.
-    let random = RandomState::new().hash_one(0) % 1024;
-    pause / 2 + (pause / 2).mul_f64(random as f64 / 1024.0)
-}
-
-fn same(error: &PortError) -> PortError {
-    PortError {
-        kind: error.kind,
-        operation: error.operation,
-        subject: error.subject.clone(),
-        message: error.message.clone(),
-        hint: error.hint.clone(),
+    pub(crate) fn turn(&self) -> Turn {
+        self.turns.take()
     }
 }

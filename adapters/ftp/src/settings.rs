@@ -1,30 +1,9 @@
 //! How a server is reached.
 
-use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// A text that is never shown.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
-
-impl Secret {
-    /// Keeps a text.
-    #[must_use]
-    pub fn new(text: impl Into<String>) -> Self {
-        Self(text.into())
-    }
-
-    pub(crate) fn reveal(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str("(secret)")
-    }
-}
+use dropbridge_remote::Secret;
 
 /// Whether and when TLS begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,7 +1,10 @@
 //! Times as servers write them, as nanoseconds since the Unix epoch.
 
+use jiff::Timestamp;
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
+
 const SECOND_NS: i64 = 1_000_000_000;
-const DAY_S: i64 = 86_400;
 
 /// A time of the calendar, in UTC as far as that is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,16 +20,19 @@ pub(crate) struct CalendarTime {
 impl CalendarTime {
     /// Seconds since the Unix epoch; `None` where there is no such time.
     pub(crate) fn seconds(&self) -> Option<i64> {
-        let fits = (1..=12).contains(&self.month)
-            && (1..=days_of_month(self.year, self.month)).contains(&self.day)
-            && (0..24).contains(&self.hour)
-            && (0..60).contains(&self.minute)
-            // A leap second is the next minute's first.
-            && (0..=60).contains(&self.second);
-        fits.then(|| {
-            let days = days_since_epoch(self.year, self.month, self.day);
-            days * DAY_S + self.hour * 3600 + self.minute * 60 + self.second
-        })
+        // A leap second is the next minute's first.
+        let leap = i64::from(self.second == 60);
+        let small = |number: i64| i8::try_from(number).ok();
+        let time = DateTime::new(
+            i16::try_from(self.year).ok()?,
+            small(self.month)?,
+            small(self.day)?,
+            small(self.hour)?,
+            small(self.minute)?,
+            small(self.second - leap)?,
+            0,
+        );
+        Some(TimeZone::UTC.to_timestamp(time.ok()?).ok()?.as_second() + leap)
     }
 }
 
@@ -66,32 +72,8 @@ pub(crate) fn number(digits: &[u8]) -> Option<i64> {
 
 /// The year of these seconds since the Unix epoch.
 pub(crate) fn year_of(seconds: i64) -> i64 {
-    let mut year = 1970 + seconds / (365 * DAY_S);
-    while days_since_epoch(year, 1, 1) * DAY_S > seconds {
-        year -= 1;
-    }
-    year
-}
-
-fn is_leap(year: i64) -> bool {
-    year % 4 == 0 && (year % 100 != 0 || year % 400 == 0)
-}
-
-fn days_of_month(year: i64, month: i64) -> i64 {
-    match month {
-        4 | 6 | 9 | 11 => 30,
-        2 if is_leap(year) => 29,
-        2 => 28,
-        _ => 31,
-    }
-}
-
-/// Of the proleptic Gregorian calendar.
-fn days_since_epoch(year: i64, month: i64, day: i64) -> i64 {
-    let leap_days = |year: i64| year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400);
-    let years = (year - 1970) * 365 + leap_days(year - 1) - leap_days(1969);
-    let months: i64 = (1..month).map(|month| days_of_month(year, month)).sum();
-    years + months + day - 1
+    let time = Timestamp::from_second(seconds).unwrap_or(Timestamp::MAX);
+    i64::from(TimeZone::UTC.to_datetime(time).year())
 }
 
 #[cfg(test)]
@@ -105,6 +87,7 @@ mod tests {
         assert_eq!(time_val(b"20260131235959"), Some(1_769_903_999 * SECOND_NS));
         assert_eq!(time_val(b"20240229120000.25"), Some(1_709_208_000 * SECOND_NS + 250_000_000));
         assert_eq!(time_val(b"19691231235959"), Some(-SECOND_NS));
+        assert_eq!(time_val(b"20161231235960"), Some(1_483_228_800 * SECOND_NS));
         assert_eq!(time_val(b"21000301000000"), Some(4_107_542_400 * SECOND_NS));
         for wrong in [
             "",

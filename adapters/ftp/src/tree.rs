@@ -5,6 +5,7 @@
 //! be quicker.
 
 use dropbridge_port::{EntryPath, ErrorKind, PortError, Result};
+use dropbridge_remote::{Root, join};
 use suppaftp::Status;
 
 use crate::connection::Connection;
@@ -12,50 +13,40 @@ use crate::failure;
 
 /// The directory that a share is.
 #[derive(Clone, Debug)]
-pub(crate) struct Tree {
-    root: Vec<u8>,
-    address: String,
-}
+pub(crate) struct Tree(Root);
 
 impl Tree {
     /// The directory `below` the path `root` of the server at `server`. An empty root is where the user arrives.
     pub(crate) fn new(server: &str, root: &[u8], below: &str) -> Self {
-        let root = match (root, below) {
-            (root, "") => root.to_vec(),
-            (b"", below) => below.as_bytes().to_vec(),
-            (root, below) => join(root, below.as_bytes()),
-        };
-        let shown = String::from_utf8_lossy(&root).into_owned();
-        let address = if shown.starts_with('/') { format!("{server}{shown}") } else { format!("{server}/~/{shown}") };
-        Self { root, address }
+        Self(Root::new(server, root, below))
     }
 
     /// The directory of this name in it.
     pub(crate) fn below(&self, name: &str) -> Self {
-        Self { root: join(&self.root, name.as_bytes()), address: format!("{}/{name}", self.address) }
+        Self(self.0.below(name))
     }
 
     /// For logs and errors.
     pub(crate) fn address(&self) -> &str {
-        &self.address
+        self.0.address()
     }
 
     /// A path below it, as the server is told: from the top, so that no name is taken for an option. Empty is the root.
     pub(crate) fn full(&self, connection: &Connection, path: &[u8]) -> Vec<u8> {
-        let root =
-            if self.root.starts_with(b"/") { self.root.clone() } else { join(&connection.abilities.home, &self.root) };
-        join(&root, path)
+        let root = self.0.path();
+        let is_from_top = root.starts_with(b"/");
+        join(&if is_from_top { root.to_vec() } else { join(&connection.abilities.home, root) }, path)
     }
 
     /// A path for messages.
     pub(crate) fn subject(&self, path: &EntryPath) -> String {
-        format!("{}/{path}", self.address)
+        self.0.subject(path)
     }
 
     /// The error of a root that is not there.
     pub(crate) fn missing(&self, operation: &'static str) -> PortError {
         let message = "no such directory on the server, or it may not be entered";
-        PortError::new(ErrorKind::NotFound, operation, &self.address, message).with_hint(
+        PortError::new(ErrorKind::NotFound, operation, self.address(), message).with_hint(
             "is the path right? a server may show another root to each user; `curl` with the same user and address tells",
         )
     }
@@ -65,7 +56,7 @@ impl Tree {
     /// # Errors
     /// `NotFound` where it is not there or no directory, `Refused` where the server says that it may not be entered.
     pub(crate) fn require_root(&self, connection: &mut Connection, operation: &'static str) -> Result<()> {
-        if enter(connection, operation, &self.address, &self.full(connection, b""))? {
+        if enter(connection, operation, self.address(), &self.full(connection, b""))? {
             return Ok(());
         }
         Err(self.missing(operation))
@@ -82,42 +73,5 @@ pub(crate) fn enter(connection: &mut Connection, operation: &'static str, subjec
         Ok(_) => Ok(true),
         Err(refusal) if refusal.may_be_missing() => Ok(false),
         Err(refusal) => Err(failure::refused(operation, subject, &refusal)),
-    }
-}
-
-/// The path of a name in a directory.
-pub(crate) fn join(above: &[u8], name: &[u8]) -> Vec<u8> {
-    if name.is_empty() {
-        return above.to_vec();
-    }
-    let mut path = Vec::with_capacity(above.len() + 1 + name.len());
-    path.extend_from_slice(above);
-    if !above.ends_with(b"/") && !above.is_empty() {
-        path.push(b'/');
-    }
-    path.extend_from_slice(name);
-    path
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn addresses_tell_the_directory() {
-        assert_eq!(Tree::new("ftp://u@h:21", b"/drops", "in").address(), "ftp://u@h:21/drops/in");
-        assert_eq!(Tree::new("ftp://u@h:21", b"", "in").address(), "ftp://u@h:21/~/in");
-        assert_eq!(
-            Tree::new("ftp://u@h:21", b"/drops", "").below(".dropbridge").address(),
-            "ftp://u@h:21/drops/.dropbridge"
-        );
-    }
-
-    #[test]
-    fn paths_are_joined_once() {
-        assert_eq!(join(b"/drops", b"a b"), b"/drops/a b");
-        assert_eq!(join(b"/", b"a"), b"/a");
-        assert_eq!(join(b"/drops", b""), b"/drops");
-        assert_eq!(join(b"", b"in"), b"in");
     }
 }

@@ -4,24 +4,30 @@
 mod support;
 
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::process::Command;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-use dropbridge_conformance::ftpd::{FtpDaemon, Ftpd, FtpdOptions, FtpdTls};
+use dropbridge_conformance::clearing;
+use dropbridge_conformance::ftpd::{FtpDaemon, Ftpd, FtpdCertificate, FtpdOptions, FtpdTls};
 use dropbridge_conformance::openssh::skipped;
+use dropbridge_conformance::trouble::{self, WRONG_PASSWORD};
 use dropbridge_ftp::{CertificateTrust, Encryption, FtpClearing, FtpServer, FtpSettings, FtpShare, Secret};
-use dropbridge_port::{
-    Attributes, Cleared, Clearing, Disposal, EntryPath, ErrorKind, ListRequest, Outbox, PortError, Share, StagedName,
-};
+use dropbridge_port::{Attributes, EntryPath, ErrorKind, ListRequest, Outbox, PortError, Share, StagedName};
 
 fn entry(name: &str) -> EntryPath {
     EntryPath::new(name).unwrap()
 }
 
 /// A server and how to reach it.
-fn with_tls(tls: FtpdTls, expired: bool) -> Option<(FtpDaemon, FtpSettings)> {
-    let server = FtpDaemon::start(FtpdOptions { tls, expired, ..FtpdOptions::default() })?;
+fn with_tls(tls: FtpdTls) -> Option<(FtpDaemon, FtpSettings)> {
+    with_certificate(tls, FtpdCertificate::Right)
+}
+
+/// The same, with something wrong with its certificate.
+fn with_certificate(tls: FtpdTls, certificate: FtpdCertificate) -> Option<(FtpDaemon, FtpSettings)> {
+    let server = FtpDaemon::start(FtpdOptions { tls, certificate, ..FtpdOptions::default() })?;
     let settings = support::settings(&server, server.address(), tls);
     Some((server, settings))
 }
@@ -36,13 +42,9 @@ fn refusal(settings: FtpSettings) -> PortError {
     listing(settings).expect_err("it must be refused")
 }
 
-fn names_in(directory: &Path) -> Vec<String> {
-    fs::read_dir(directory).unwrap().map(|file| file.unwrap().file_name().into_string().unwrap()).collect()
-}
-
 #[test]
 fn a_certificate_of_no_known_authority_is_refused_with_its_fingerprint_and_how_to_accept_it() {
-    let Some((server, right)) = with_tls(FtpdTls::Explicit, false) else { return };
+    let Some((server, right)) = with_tls(FtpdTls::Explicit) else { return };
     let unknown = refusal(FtpSettings { trust: CertificateTrust::default(), ..right.clone() });
     assert_eq!(unknown.kind, ErrorKind::Refused, "{unknown}");
     let fingerprint = server.fingerprint();
@@ -66,7 +68,7 @@ fn a_certificate_of_no_known_authority_is_refused_with_its_fingerprint_and_how_t
 #[test]
 fn an_expired_certificate_is_refused_though_its_authority_is_trusted() {
     for tls in [FtpdTls::Explicit, FtpdTls::Implicit] {
-        let Some((server, right)) = with_tls(tls, true) else { return };
+        let Some((server, right)) = with_certificate(tls, FtpdCertificate::Expired) else { return };
         let expired = refusal(right.clone());
         assert_eq!(expired.kind, ErrorKind::Refused, "{expired}");
         let fingerprint = server.fingerprint();
@@ -79,19 +81,20 @@ fn an_expired_certificate_is_refused_though_its_authority_is_trusted() {
 
 #[test]
 fn a_certificate_for_another_name_is_refused() {
-    let Some((_server, right)) = with_tls(FtpdTls::Explicit, false) else { return };
-    listing(FtpSettings { host: "localhost".to_owned(), ..right.clone() }).unwrap();
-    // The same machine by an address that does not stand in it, which the server does not listen at.
-    let name = "ip6-localhost";
-    if std::net::ToSocketAddrs::to_socket_addrs(&(name, right.port)).is_ok_and(|mut all| all.any(|one| one.is_ipv4())) {
-        let other = refusal(FtpSettings { host: name.to_owned(), ..right });
-        assert!(other.message.contains("is not for"), "{other}");
+    let Some((_server, right)) = with_tls(FtpdTls::Explicit) else { return };
+    listing(FtpSettings { host: "localhost".to_owned(), ..right }).unwrap();
+    let Some((server, right)) = with_certificate(FtpdTls::Explicit, FtpdCertificate::OfAnotherName) else { return };
+    for host in ["127.0.0.1", "localhost"] {
+        let other = refusal(FtpSettings { host: host.to_owned(), ..right.clone() });
+        assert_eq!(other.kind, ErrorKind::Refused, "{other}");
+        assert!(other.message.contains(&format!("is not for `{host}`")), "{other}");
+        assert!(other.message.contains("elsewhere.test") && other.message.contains(&server.fingerprint()), "{other}");
     }
 }
 
 #[test]
 fn authorities_are_read_from_a_file_of_certificates_only() {
-    let Some((server, right)) = with_tls(FtpdTls::Explicit, false) else { return };
+    let Some((server, right)) = with_tls(FtpdTls::Explicit) else { return };
     let with = |file: std::path::PathBuf| FtpSettings {
         trust: CertificateTrust { certificate_fingerprints: Vec::new(), ca_file: Some(file) },
         ..right.clone()
@@ -107,12 +110,12 @@ fn authorities_are_read_from_a_file_of_certificates_only() {
 
 #[test]
 fn a_password_goes_over_no_line_that_is_not_protected_as_stated() {
-    let Some((plain, settings)) = with_tls(FtpdTls::None, false) else { return };
+    let Some((plain, settings)) = with_tls(FtpdTls::None) else { return };
     let error = refusal(FtpSettings { encryption: Encryption::Explicit, ..settings });
     assert_eq!(error.kind, ErrorKind::Refused, "{error}");
     assert!(error.message.contains("does not protect"), "{error}");
     assert!(!plain.log().contains("batch"), "nobody logged in: {}", plain.log());
-    let Some((_server, settings)) = with_tls(FtpdTls::Explicit, false) else { return };
+    let Some((_server, settings)) = with_tls(FtpdTls::Explicit) else { return };
     let error = refusal(FtpSettings { encryption: Encryption::None, ..settings });
     assert_eq!(error.kind, ErrorKind::Refused, "{error}");
     assert!(error.hint.as_ref().unwrap().contains("ftps://"), "{error}");
@@ -120,37 +123,19 @@ fn a_password_goes_over_no_line_that_is_not_protected_as_stated() {
 
 #[test]
 fn who_is_not_let_in_is_told_so_and_not_tried_again_at_once() {
-    let Some((server, right)) = with_tls(FtpdTls::None, false) else { return };
-    let share = FtpShare::new(
-        FtpServer::new(FtpSettings { password: Some(Secret::new("wrong s3cret")), ..right }),
-        b"/tmp",
-        "",
-    );
-    for _ in 0..5 {
-        let error = share.list(ListRequest::default()).expect_err("the password is wrong");
-        assert_eq!(error.kind, ErrorKind::Refused);
-        assert!(error.message.contains("by the password"), "{error}");
-        assert!(error.hint.as_ref().unwrap().contains("[share.gateway]"), "{error}");
-        assert!(!error.to_string().contains("s3cret"), "{error}");
-    }
+    let Some((server, right)) = with_tls(FtpdTls::None) else { return };
+    let settings = FtpSettings { password: Some(Secret::new(WRONG_PASSWORD)), ..right };
+    let share = FtpShare::new(FtpServer::new(settings), b"/tmp", "");
+    trouble::wrong_password_is_told(&share, "by the password", "[share.gateway]");
     assert_eq!(server.log().matches("Login failed").count(), 1, "{}", server.log());
 }
 
 #[test]
 fn a_server_that_is_away_is_trouble_that_passes() {
-    let Some((mut server, settings)) = with_tls(FtpdTls::Explicit, false) else { return };
+    let Some((mut server, settings)) = with_tls(FtpdTls::Explicit) else { return };
     let share = FtpShare::new(FtpServer::new(settings), b"/tmp", "");
     share.list(ListRequest::default()).unwrap();
-    server.kill();
-    let error = share.list(ListRequest::default()).unwrap_err();
-    assert_eq!(error.kind, ErrorKind::Transient, "{error}");
-    assert!(error.hint.is_some(), "{error}");
-    server.start_again();
-    let back = (0..200).any(|_| {
-        std::thread::sleep(Duration::from_millis(20));
-        share.list(ListRequest::default()).is_ok()
-    });
-    assert!(back, "it never connects again");
+    trouble::absence_passes(&share, &mut server, FtpDaemon::kill, FtpDaemon::start_again);
 }
 
 #[test]
@@ -159,11 +144,8 @@ fn a_directory_that_is_not_there_is_not_found() {
         let Some(server) = support::server(ftpd, FtpdTls::None) else { return };
         let connection = support::connection(&server, FtpdTls::None);
         for missing in ["/tmp/no such directory", "/etc/passwd"] {
-            let share = support::share(&connection, Path::new(missing));
-            let error = share.list(ListRequest::default()).unwrap_err();
-            assert_eq!(error.kind, ErrorKind::NotFound, "{ftpd:?}: {error}");
-            assert!(error.hint.is_some());
-            assert_eq!(share.stat(&entry("x")).unwrap_err().kind, ErrorKind::NotFound);
+            println!("{missing} of {ftpd:?}");
+            trouble::missing_directory_is_not_found(&support::share(&connection, Path::new(missing)));
         }
     }
 }
@@ -230,29 +212,27 @@ fn a_quota_that_is_used_up_in_mid_upload_is_said_as_such() {
     let outbox = support::outbox(&support::connection(&server, FtpdTls::None), scratch.path(), None);
     let name = StagedName::new("test", 1, 1).unwrap();
     let mut staged = outbox.stage(&name, Attributes::default()).unwrap();
-    let written = (0..40).try_for_each(|_| staged.write(&[0; 100_000]));
+    let block = vec![0; 100_000];
+    let written = (0..40).try_for_each(|_| staged.write(&block));
     let error = written.and_then(|()| staged.finish().map(drop)).expect_err("there is no room for it");
     assert_eq!(error.kind, ErrorKind::Transient, "{error}");
     assert!(error.hint.as_ref().unwrap().contains("quota"), "{error}");
     outbox.discard(&name).unwrap();
-    assert!(names_in(&scratch.path().join("out/.dropbridge")).is_empty());
+    let staging = fs::read_dir(scratch.path().join("out/.dropbridge")).unwrap();
+    assert_eq!(staging.count(), 0, "nothing is left over");
 }
 
 /// By `MLSD` and by `MDTM`, which are of no zone; the rows of `LIST`, which are, are not believed.
 #[test]
 fn times_are_the_same_in_every_zone_of_the_server() {
-    let scratch = tempfile::tempdir().unwrap();
-    let at = SystemTime::UNIX_EPOCH + Duration::from_secs(1_767_225_599);
-    fs::File::create(scratch.path().join("a")).unwrap().set_modified(at).unwrap();
     for ftpd in [Ftpd::Proftpd, Ftpd::Vsftpd] {
-        for zone in ["UTC", "America/St_Johns", "Pacific/Kiritimati"] {
-            let options = FtpdOptions { ftpd, zone: Some(zone), ..FtpdOptions::default() };
-            let Some(server) = FtpDaemon::start(options) else { return };
-            let share = support::share(&support::connection(&server, FtpdTls::None), scratch.path());
-            let stat = share.stat(&entry("a")).unwrap().unwrap();
-            assert_eq!(stat.modified_ns, 1_767_225_599_000_000_000, "{ftpd:?} in {zone}");
-            assert_eq!(share.list(ListRequest::default()).unwrap().entries[0].stat, stat, "{ftpd:?} in {zone}");
-        }
+        println!("{ftpd:?}");
+        trouble::times_are_the_same_in_every_zone(
+            Duration::from_secs(1_767_225_599),
+            1_767_225_599_000_000_000,
+            |zone| FtpDaemon::start(FtpdOptions { ftpd, zone: Some(zone), ..FtpdOptions::default() }),
+            |server, root| Box::new(support::share(&support::connection(server, FtpdTls::None), root)),
+        );
     }
 }
 
@@ -279,7 +259,7 @@ fn times_are_asked_for_once_for_each_row() {
 /// Commands and small files, one after the other, need one connection.
 #[test]
 fn one_connection_serves_all_that_is_done_one_after_the_other() {
-    let Some((server, settings)) = with_tls(FtpdTls::Explicit, false) else { return };
+    let Some((server, settings)) = with_tls(FtpdTls::Explicit) else { return };
     let scratch = tempfile::tempdir().unwrap();
     for number in 0..20 {
         fs::write(scratch.path().join(format!("file-{number}")), number.to_string()).unwrap();
@@ -315,38 +295,13 @@ fn links_are_not_followed_out_of_a_listing() {
 fn files_are_taken_out_of_an_inbox_if_they_are_as_they_were() {
     for ftpd in [Ftpd::Proftpd, Ftpd::Vsftpd] {
         let Some(server) = support::server(ftpd, FtpdTls::None) else { return };
-        let scratch = tempfile::tempdir().unwrap();
-        let (inbox, done) = (scratch.path().join("in"), scratch.path().join("done"));
-        for directory in [&inbox, &done] {
-            fs::create_dir(directory).unwrap();
-        }
         let connection = support::connection(&server, FtpdTls::None);
-        let root = scratch.path().to_str().unwrap().as_bytes();
-        let share = FtpShare::new(connection.clone(), root, "in");
-        let put = |text: &str| fs::write(inbox.join("a"), text).unwrap();
-        put("relayed");
-        let stat = share.stat(&entry("a")).unwrap().unwrap();
-        let moving = FtpClearing::new(connection.clone(), root, "in", &Disposal::Move("done".to_owned()));
-        let deleting = FtpClearing::new(connection.clone(), root, "in", &Disposal::Delete);
-        put("the next one");
-        assert_eq!(deleting.clear(&entry("a"), stat).unwrap(), Cleared::Changed);
-        assert_eq!(names_in(&inbox), ["a"]);
-        let stat = share.stat(&entry("a")).unwrap().unwrap();
-        assert_eq!(moving.clear(&entry("a"), stat).unwrap(), Cleared::Done);
-        assert_eq!((names_in(&inbox).len(), names_in(&done)), (0, vec!["a".to_owned()]));
-        assert_eq!(moving.clear(&entry("a"), stat).unwrap(), Cleared::Gone);
-        put("of the next week");
-        let stat = share.stat(&entry("a")).unwrap().unwrap();
-        assert_eq!(moving.clear(&entry("a"), stat).unwrap_err().kind, ErrorKind::Conflict);
-        assert_eq!(names_in(&inbox), ["a"]);
-        // A crash left it aside, and the next one came.
-        fs::rename(inbox.join("a"), inbox.join(".dropbridge-clearing-a")).unwrap();
-        put("after that");
-        assert_eq!(deleting.clear(&entry("a"), stat).unwrap(), Cleared::Done);
-        assert_eq!(names_in(&inbox), ["a"]);
-        let stat = share.stat(&entry("a")).unwrap().unwrap();
-        let renaming = FtpClearing::new(connection, root, "in", &Disposal::Rename(".old".to_owned()));
-        assert_eq!(renaming.clear(&entry("a"), stat).unwrap(), Cleared::Done);
-        assert_eq!(names_in(&inbox), ["a.old"]);
+        println!("{ftpd:?}");
+        clearing::takes_files_that_are_as_they_were(
+            |root| Box::new(FtpShare::new(connection.clone(), root.as_os_str().as_bytes(), "in")),
+            |root, disposal| {
+                Box::new(FtpClearing::new(connection.clone(), root.as_os_str().as_bytes(), "in", disposal))
+            },
+        );
     }
 }

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use dropbridge_port::{Cleared, Clearing, Disposal, EntryPath, EntryStat, ErrorKind, PortError, Result};
+use dropbridge_remote::{Session as _, join};
 
 use crate::failure;
 use crate::protocol::{Reply, Request, status};
 use crate::server::SftpServer;
 use crate::session::Session;
-use crate::tree::{Tree, entry_stat, join};
+use crate::tree::{Tree, entry_stat};
 
 /// What a file is called while it is looked at.
 const ASIDE: &[u8] = b".dropbridge-clearing-";

@@ -6,13 +6,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use dropbridge_port::{ErrorKind, PortError, Result};
+use dropbridge_remote::Secret;
 use russh::client::{self, AuthResult, KeyboardInteractiveAuthResponse};
 use russh::keys::{Algorithm, HashAlg, PrivateKey, PrivateKeyWithHashAlg, PublicKeyOrCertificate, load_secret_key};
 use russh::{Channel, ChannelMsg, MethodKind, Preferred, cipher};
 
 use crate::host_key::KnownHost;
 use crate::session::{Session, runtime};
-use crate::settings::{PrivateKeyFile, Secret, SftpSettings};
+use crate::settings::{PrivateKeyFile, SftpSettings};
 
 const OPERATION: &str = "connect";
 

@@ -4,28 +4,20 @@ use std::cell::RefCell;
 use std::io::Read;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::thread::sleep;
-use std::time::Duration;
 
 use dropbridge_port::{EntryPath, EntryStat, ErrorKind, OpenEntry, PortError, Result};
+use dropbridge_remote::{Attempts, Session as _, Turn, no_file, not_regular, read_on, short_file};
 
 use crate::failure;
 use crate::protocol::{FileKind, OpenFor, Request};
 use crate::read_ahead::{Piece, ReadAhead};
-use crate::server::{SftpServer, Turn, with_jitter};
+use crate::server::SftpServer;
 use crate::session::Session;
-use crate::share::not_regular;
-use crate::tree::{Tree, need_stat};
+use crate::tree::{Tree, kind_name, need_stat};
 
 /// Files that were opened early, so that they can be read when their names are gone, keep so many handles of a server:
 /// it has only so many for all. Those beyond are opened when they are read.
 const MOST_KEPT_HANDLES: usize = 64;
-
-/// Attempts to go on after the connection was lost, without a single byte between them.
-pub(crate) const MOST_ATTEMPTS: u32 = 6;
-
-/// Before the first attempt, doubled for each further one.
-pub(crate) const FIRST_PAUSE: Duration = Duration::from_millis(100);
 
 const OPERATION: &str = "read";
 
@@ -40,7 +32,7 @@ pub(crate) struct SftpEntry {
     offset: u64,
     ahead: Option<ReadAhead>,
     turn: RefCell<Option<Turn>>,
-    attempts: u32,
+    attempts: Attempts,
 }
 
 /// A handle of the server. It is given back when it is dropped.
@@ -85,7 +77,7 @@ impl SftpEntry {
             offset: 0,
             ahead: None,
             turn: RefCell::default(),
-            attempts: 0,
+            attempts: Attempts::default(),
         })
     }
 
@@ -117,7 +109,7 @@ impl SftpEntry {
         let found = found.ok_or_else(gone)?;
         match found.kind() {
             FileKind::Regular | FileKind::Unknown => need_stat(OPERATION, &self.subject(), &found),
-            kind => Err(not_regular(OPERATION, &self.subject(), kind)),
+            kind => Err(not_regular(OPERATION, &self.subject(), kind_name(kind))),
         }
     }
 
@@ -129,7 +121,7 @@ impl SftpEntry {
                 return Ok(piece);
             }
             match self.receive() {
-                Ok(true) => self.attempts = 0,
+                Ok(true) => self.attempts.end(),
                 Ok(false) => {
                     self.let_go();
                     return Ok(Vec::new());
@@ -154,14 +146,7 @@ impl SftpEntry {
             Piece::Bytes => Ok(true),
             Piece::End if self.offset >= size => Ok(false),
             // What was announced is not there (any more): whether the file became shorter, it says itself.
-            Piece::End => {
-                let now = self.ask_stat()?;
-                if now.size <= self.offset {
-                    return Ok(false);
-                }
-                let message = format!("the server ended the file after {} of {} bytes", self.offset, now.size);
-                Err(PortError::new(ErrorKind::Transient, OPERATION, self.subject(), message))
-            }
+            Piece::End => short_file(OPERATION, &self.subject(), self.offset, self.ask_stat()?).map(|()| false),
         }
     }
 
@@ -171,33 +156,17 @@ impl SftpEntry {
     }
 
     /// Connects again and goes on where it was, if it is the same file still.
-    fn resume(&mut self, mut error: PortError) -> Result<()> {
+    fn resume(&mut self, error: PortError) -> Result<()> {
         self.let_go();
-        while self.attempts < MOST_ATTEMPTS {
-            sleep(with_jitter(FIRST_PAUSE * 2_u32.pow(self.attempts)));
-            self.attempts += 1;
-            match self.ask_stat() {
-                Ok(now) => {
-                    let before = *self.seen.borrow();
-                    if before.is_some_and(|before| before != now) {
-                        let message = "it changed while the connection was away: it is read from its beginning again";
-                        return Err(PortError::new(ErrorKind::Transient, OPERATION, self.subject(), message));
-                    }
-                    *self.seen.borrow_mut() = Some(now);
-                    tracing::info!(
-                        file = self.subject(),
-                        offset = self.offset,
-                        size = now.size,
-                        "goes on after the connection was lost: {}",
-                        error.message
-                    );
-                    return Ok(());
-                }
-                Err(next) if next.kind == ErrorKind::Transient => error = next,
-                Err(next) => return Err(next),
-            }
-        }
-        Err(error)
+        let mut attempts = self.attempts;
+        let resumed = attempts.go_on(error, |lost| {
+            let (before, now) = (*self.seen.borrow(), self.ask_stat()?);
+            // Another file ends it: the outer answer is not tried again.
+            Ok(read_on(&self.subject(), self.offset, lost, before, now))
+        });
+        self.attempts = attempts;
+        *self.seen.borrow_mut() = Some(resumed??);
+        Ok(())
     }
 }
 
@@ -205,8 +174,8 @@ fn require_regular(session: &Session, tree: &Tree, path: &EntryPath) -> Result<(
     let found = tree.look(session, "open", path)?;
     match found.map(|found| found.kind()) {
         Some(FileKind::Regular | FileKind::Unknown) => Ok(()),
-        Some(kind) => Err(not_regular("open", &tree.subject(path), kind)),
-        None => Err(PortError::new(ErrorKind::NotFound, "open", tree.subject(path), "no such file")),
+        Some(kind) => Err(not_regular("open", &tree.subject(path), kind_name(kind))),
+        None => Err(no_file("open", &tree.subject(path))),
     }
 }
 

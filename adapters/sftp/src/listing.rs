@@ -2,12 +2,13 @@
 
 use std::collections::VecDeque;
 
-use dropbridge_port::{Entry, EntryPath, ErrorKind, ListRequest, Listing, PortError, Result, Skipped};
+use dropbridge_port::{EntryPath, ErrorKind, ListRequest, Listing, Result};
+use dropbridge_remote::{Survey, no_size_and_time};
 
 use crate::failure;
 use crate::protocol::{FileKind, NamedFile, Reply, Request, status};
 use crate::session::{Awaiting, Session};
-use crate::tree::{Tree, entry_stat, join, kind_name};
+use crate::tree::{Tree, entry_stat, kind_name};
 
 /// So many pieces of a directory are asked for at a time: a server sends a hundred names in each, and the way there and
 /// back takes longer than reading them.
@@ -15,18 +16,15 @@ const PIECES_AT_A_TIME: usize = 8;
 
 const OPERATION: &str = "list";
 
-/// Directories in which file servers show what was there before: every file of the share, once more for each snapshot.
-const SNAPSHOTS: [&[u8]; 5] = [b".snapshot", b".snapshots", b"~snapshot", b"#snapshot", b".zfs"];
-
 /// Lists the regular files of a tree. Directories wait as paths, so that no depth is too deep.
 ///
 /// # Errors
 /// `NotFound` when the root is not there; a directory below that goes away meanwhile is none.
 pub(crate) fn list(session: &Session, tree: &Tree, request: ListRequest) -> Result<Listing> {
     tree.require_root(session, OPERATION)?;
-    let mut survey = Survey { tree, request, pending: vec![Vec::new()], listing: Listing::default() };
-    while let Some(path) = survey.pending.pop() {
-        match survey.read(session, &path) {
+    let mut walk = Walk { tree, pending: vec![Vec::new()], survey: Survey::new(request.recursive) };
+    while let Some(path) = walk.pending.pop() {
+        match walk.read(session, &path) {
             Err(error) if error.kind == ErrorKind::NotFound && !path.is_empty() => {}
             Err(error) if error.kind == ErrorKind::NotFound => return Err(tree.missing(OPERATION)),
             answer => answer?,
@@ -34,7 +32,7 @@ pub(crate) fn list(session: &Session, tree: &Tree, request: ListRequest) -> Resu
     }
     // A root that was removed while it was read looks like an empty one.
     tree.require_root(session, OPERATION)?;
-    Ok(survey.finish())
+    Ok(walk.survey.finish())
 }
 
 /// Visits every name of a directory, `.` and `..` among them.
@@ -70,14 +68,14 @@ pub(crate) fn read_directory(
 }
 
 /// A listing on its way.
-struct Survey<'a> {
+struct Walk<'a> {
     tree: &'a Tree,
-    request: ListRequest,
+    /// Directories that wait to be read.
     pending: Vec<Vec<u8>>,
-    listing: Listing,
+    survey: Survey,
 }
 
-impl Survey<'_> {
+impl Walk<'_> {
     fn read(&mut self, session: &Session, path: &[u8]) -> Result<()> {
         let (full, subject) = (self.tree.full(path), self.subject(path));
         read_directory(session, OPERATION, &full, &subject, |file| self.add(session, path, file))
@@ -91,51 +89,31 @@ impl Survey<'_> {
         if file.name == b"." || file.name == b".." {
             return Ok(());
         }
-        let bytes = join(above, &file.name);
-        // A server may say anything; nothing leads out of the directory.
-        let Some(path) = EntryPath::new(bytes.as_slice()).filter(|_| !file.name.contains(&b'/')) else {
-            let shown = String::from_utf8_lossy(&bytes).escape_debug().to_string();
-            self.listing.skipped.push(Skipped { path: shown, reason: "unsafe name" });
-            return Ok(());
-        };
+        let Some(path) = self.survey.path_of(above, &file.name) else { return Ok(()) };
         let says_all = |file: &NamedFile| match file.attributes.kind() {
             FileKind::Unknown => false,
             FileKind::Regular => entry_stat(&file.attributes).is_some(),
             _ => true,
         };
         if !says_all(&file) {
-            let reply = session.ask(&Request::Lstat { path: &self.tree.full(&bytes) })?;
+            let reply = session.ask(&Request::Lstat { path: &self.tree.full(path.as_bytes()) })?;
             match failure::attributes(OPERATION, &self.tree.subject(&path), &reply)? {
                 Some(found) => file.attributes = found,
                 None => return Ok(()),
             }
         }
         match (file.attributes.kind(), entry_stat(&file.attributes)) {
-            (FileKind::Regular, Some(stat)) => self.listing.entries.push(Entry { path, stat }),
+            (FileKind::Regular, Some(stat)) => self.survey.add_file(path, stat),
             (FileKind::Regular | FileKind::Unknown, _) => {
-                let message = "the server does not tell type, size and time of its files";
-                return Err(PortError::new(ErrorKind::Refused, OPERATION, self.tree.subject(&path), message)
-                    .with_hint("without them nobody can tell whether a file is whole: ask the server's owner"));
+                return Err(no_size_and_time(OPERATION, &self.tree.subject(&path)));
             }
-            (FileKind::Directory, _) if self.request.recursive && SNAPSHOTS.contains(&file.name.as_slice()) => {
-                self.listing.skipped.push(Skipped { path: path.to_string(), reason: "snapshots of the file server" });
+            (FileKind::Directory, _) => {
+                if self.survey.is_to_be_read(&path) {
+                    self.pending.push(path.as_bytes().to_vec());
+                }
             }
-            (FileKind::Directory, _) if self.request.recursive => self.pending.push(bytes),
-            (kind, _) => self.listing.skipped.push(Skipped { path: path.to_string(), reason: kind_name(kind) }),
+            (kind, _) => self.survey.pass_over(path.to_string(), kind_name(kind)),
         }
         Ok(())
-    }
-
-    /// A name that was removed and made again while its directory was read can come twice: the later sight counts.
-    fn finish(mut self) -> Listing {
-        self.listing.entries.sort_by(|one, other| one.path.cmp(&other.path));
-        self.listing.entries.dedup_by(|later, kept| {
-            let same = later.path == kept.path;
-            if same {
-                std::mem::swap(later, kept);
-            }
-            same
-        });
-        self.listing
     }
 }

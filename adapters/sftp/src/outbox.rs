@@ -5,15 +5,15 @@
 mod publishing;
 mod staging;
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use dropbridge_port::failpoint::{Failpoint, reach};
+use dropbridge_port::failpoint::Failpoint;
 use dropbridge_port::{
     Attributes, EntryPath, EntryStat, ErrorKind, OpenEntry, Outbox, OutboxCapabilities, OutboxIdentity, PortError,
     Publication, Result, StagedFile, StagedName, Standing,
 };
-use sha2::{Digest, Sha256};
+use dropbridge_remote::{Pin, STAGING, identity_of, pass, witness_of};
 
 use crate::entry::SftpEntry;
 use crate::failure;
@@ -22,9 +22,6 @@ use crate::server::SftpServer;
 use crate::session::Session;
 use crate::tree::{Tree, entry_stat};
 
-/// The staging directory of an outbox that names none: within the outbox, so on its file system.
-const STAGING: &str = ".dropbridge";
-
 /// A directory of the server as an outbox.
 pub struct SftpOutbox {
     server: Arc<SftpServer>,
@@ -32,7 +29,7 @@ pub struct SftpOutbox {
     staging: Tree,
     /// The staging directory lies in the outbox, and is made where it is missing.
     makes_staging: bool,
-    pinned: Mutex<Option<OutboxIdentity>>,
+    pinned: Pin,
     /// The server was seen to have no hard links.
     no_links: AtomicBool,
 }
@@ -59,28 +56,17 @@ impl SftpOutbox {
             outbox: tree,
             staging: staged,
             makes_staging: staging.is_none(),
-            pinned: Mutex::default(),
+            pinned: Pin::default(),
             no_links: AtomicBool::new(false),
         }
-    }
-
-    fn pinned(&self) -> MutexGuard<'_, Option<OutboxIdentity>> {
-        self.pinned.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A session that is alive, after making sure that the outbox is the right one.
     fn begin(&self, operation: &'static str) -> Result<Arc<Session>> {
         self.server.with_session(|session| {
             let found = self.identify(session, operation)?;
-            match *self.pinned() {
-                Some(pinned) if pinned != found => {
-                    let message = format!("another directory or file system is here ({found}) than before ({pinned})");
-                    Err(PortError::new(ErrorKind::NotFound, operation, self.outbox.address(), message).with_hint(
-                        "is this the right server and path? nothing is written until the former one is back",
-                    ))
-                }
-                _ => Ok(Arc::clone(session)),
-            }
+            self.pinned.require(found, operation, self.outbox.address())?;
+            Ok(Arc::clone(session))
         })
     }
 
@@ -88,9 +74,7 @@ impl SftpOutbox {
     fn identify(&self, session: &Session, operation: &'static str) -> Result<OutboxIdentity> {
         self.outbox.require_root(session, operation)?;
         let filesystem = self.file_system(session, &self.outbox, operation)?.map_or(0, |found| found.id);
-        let digest = Sha256::digest(self.outbox.address());
-        let outbox = digest.iter().take(8).fold(0, |number, byte| (number << 8) | u64::from(*byte));
-        Ok(OutboxIdentity { filesystem, outbox })
+        Ok(OutboxIdentity { filesystem, outbox: identity_of(self.outbox.address()) })
     }
 
     /// The file system of a directory; `None` where the server does not tell.
@@ -145,14 +129,6 @@ impl SftpOutbox {
     }
 }
 
-/// Passes a failpoint.
-pub(crate) fn pass(point: Failpoint, subject: &str) -> Result<()> {
-    if reach(point) {
-        return Err(PortError::new(ErrorKind::Transient, "pass failpoint", subject, point.name()));
-    }
-    Ok(())
-}
-
 impl Outbox for SftpOutbox {
     fn address(&self) -> &str {
         self.outbox.address()
@@ -195,7 +171,7 @@ impl Outbox for SftpOutbox {
     }
 
     fn pin(&self, identity: OutboxIdentity) {
-        *self.pinned() = Some(identity);
+        self.pinned.set(identity);
     }
 
     fn stage(&self, name: &StagedName, attributes: Attributes) -> Result<Box<dyn StagedFile>> {
@@ -227,13 +203,13 @@ impl Outbox for SftpOutbox {
     fn discard(&self, name: &StagedName) -> Result<()> {
         let session = self.begin("discard")?;
         // The witness first: without a temporary name it would say that the file was published.
-        self.remove(&session, &staging::witness_of(name), "discard")?;
+        self.remove(&session, &witness_of(name), "discard")?;
         self.remove(&session, &name.to_string(), "discard")
     }
 
     fn forget(&self, name: &StagedName) -> Result<()> {
         let session = self.begin("forget")?;
-        self.remove(&session, &staging::witness_of(name), "forget")?;
+        self.remove(&session, &witness_of(name), "forget")?;
         pass(Failpoint::OutboxForgotten, &self.staged_subject(name))
     }
 

@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use dropbridge_port::{ErrorKind, PortError, Result};
+use dropbridge_remote::Session as _;
 use russh::{ChannelMsg, ChannelReadHalf, ChannelWriteHalf, client};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
@@ -125,6 +126,12 @@ impl Shared {
     }
 }
 
+impl dropbridge_remote::Session for Session {
+    fn is_broken(&self) -> bool {
+        self.shared.broken.get().is_some()
+    }
+}
+
 impl Session {
     /// Begins over a channel on which the subsystem was started. Blocks until the server has said its version.
     ///
@@ -188,11 +195,6 @@ impl Session {
             self.limits = Limits { read_bytes: within(1), write_bytes: within(2) };
         }
         Ok(())
-    }
-
-    /// Whether it has failed.
-    pub(crate) fn is_broken(&self) -> bool {
-        self.shared.broken.get().is_some()
     }
 
     /// Sends a request; the reply comes by [`Session::reply`].

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use dropbridge_port::{
-    Capabilities, EntryPath, EntryStat, ErrorKind, ListRequest, Listing, OpenEntry, PortError, Result, Share, Watch,
+    Capabilities, EntryPath, EntryStat, ErrorKind, ListRequest, Listing, OpenEntry, Result, Share, Watch,
 };
 
 use crate::entry::SftpEntry;
@@ -77,10 +77,4 @@ impl std::fmt::Debug for SftpShare {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(out, "SftpShare({})", self.tree.address())
     }
-}
-
-/// The error of opening what is no regular file.
-pub(crate) fn not_regular(operation: &'static str, subject: &str, kind: FileKind) -> PortError {
-    let message = format!("it is no regular file but a {}", crate::tree::kind_name(kind));
-    PortError::new(ErrorKind::Refused, operation, subject, message).with_hint("only regular files are read")
 }

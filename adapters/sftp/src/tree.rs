@@ -5,6 +5,7 @@
 //! still be quicker.
 
 use dropbridge_port::{EntryPath, EntryStat, ErrorKind, PortError, Result};
+use dropbridge_remote::{Root, join, no_size_and_time};
 
 use crate::failure;
 use crate::protocol::{FileAttributes, FileKind, Request};
@@ -12,56 +13,42 @@ use crate::session::Session;
 
 /// The directory that a share is.
 #[derive(Clone, Debug)]
-pub(crate) struct Tree {
-    root: Vec<u8>,
-    address: String,
-}
+pub(crate) struct Tree(Root);
 
 impl Tree {
     /// The directory `below` the path `root` of the server at `server`. An empty root is where the user arrives.
     pub(crate) fn new(server: &str, root: &[u8], below: &str) -> Self {
-        let root = match (root, below) {
-            (root, "") => root.to_vec(),
-            (b"", below) => below.as_bytes().to_vec(),
-            (root, below) => join(root, below.as_bytes()),
-        };
-        let shown = String::from_utf8_lossy(&root).into_owned();
-        let address = if shown.starts_with('/') { format!("{server}{shown}") } else { format!("{server}/~/{shown}") };
-        Self { root, address }
+        Self(Root::new(server, root, below))
     }
 
     /// The directory of this name in it.
     pub(crate) fn below(&self, name: &str) -> Self {
-        Self { root: self.full(name.as_bytes()), address: format!("{}/{name}", self.address) }
+        Self(self.0.below(name))
     }
 
     /// For logs and errors.
     pub(crate) fn address(&self) -> &str {
-        &self.address
+        self.0.address()
     }
 
     /// The root as the server is told.
     pub(crate) fn root(&self) -> &[u8] {
-        if self.root.is_empty() { b"." } else { &self.root }
+        if self.0.path().is_empty() { b"." } else { self.0.path() }
     }
 
     /// A path below it, as the server is told. Empty is the root.
     pub(crate) fn full(&self, path: &[u8]) -> Vec<u8> {
-        match (self.root.as_slice(), path) {
-            (_, b"") => self.root().to_vec(),
-            (b"", path) => path.to_vec(),
-            (root, path) => join(root, path),
-        }
+        if path.is_empty() { self.root().to_vec() } else { join(self.0.path(), path) }
     }
 
     /// A path for messages.
     pub(crate) fn subject(&self, path: &EntryPath) -> String {
-        format!("{}/{path}", self.address)
+        self.0.subject(path)
     }
 
     /// The error of a root that is not there.
     pub(crate) fn missing(&self, operation: &'static str) -> PortError {
-        PortError::new(ErrorKind::NotFound, operation, &self.address, "no such directory on the server").with_hint(
+        PortError::new(ErrorKind::NotFound, operation, self.address(), "no such directory on the server").with_hint(
             "is the path right? a gateway may show another root to each user; `sftp` with the same user tells",
         )
     }
@@ -72,12 +59,12 @@ impl Tree {
     /// `NotFound` where it is not there, `Refused` where it is no directory.
     pub(crate) fn require_root(&self, session: &Session, operation: &'static str) -> Result<FileAttributes> {
         let reply = session.ask(&Request::Stat { path: self.root() })?;
-        let found = failure::attributes(operation, &self.address, &reply)?;
+        let found = failure::attributes(operation, self.address(), &reply)?;
         let found = found.ok_or_else(|| self.missing(operation))?;
         if matches!(found.kind(), FileKind::Directory | FileKind::Unknown) {
             return Ok(found);
         }
-        Err(PortError::new(ErrorKind::Refused, operation, &self.address, "it is no directory")
+        Err(PortError::new(ErrorKind::Refused, operation, self.address(), "it is no directory")
             .with_hint("the share must be a directory"))
     }
 
@@ -117,17 +104,6 @@ impl Tree {
     }
 }
 
-/// The path of a name in a directory.
-pub(crate) fn join(above: &[u8], name: &[u8]) -> Vec<u8> {
-    let mut path = Vec::with_capacity(above.len() + 1 + name.len());
-    path.extend_from_slice(above);
-    if !above.ends_with(b"/") && !above.is_empty() {
-        path.push(b'/');
-    }
-    path.extend_from_slice(name);
-    path
-}
-
 /// What something is called that is no regular file.
 pub(crate) const fn kind_name(kind: FileKind) -> &'static str {
     match kind {
@@ -147,10 +123,7 @@ pub(crate) fn entry_stat(found: &FileAttributes) -> Option<EntryStat> {
 
 /// The same, or an error where the server does not say size or time.
 pub(crate) fn need_stat(operation: &'static str, subject: &str, found: &FileAttributes) -> Result<EntryStat> {
-    entry_stat(found).ok_or_else(|| {
-        PortError::new(ErrorKind::Refused, operation, subject, "the server tells neither size nor time of its files")
-            .with_hint("without them nobody can tell whether a file is whole: ask the server's owner")
-    })
+    entry_stat(found).ok_or_else(|| no_size_and_time(operation, subject))
 }
 
 #[cfg(test)]

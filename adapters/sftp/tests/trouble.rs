@@ -5,13 +5,15 @@ mod support;
 
 use std::fs;
 use std::io::Read;
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
+use dropbridge_conformance::clearing;
 use dropbridge_conformance::openssh::{OpenSsh, OpenSshOptions};
+use dropbridge_conformance::trouble::{self, WRONG_PASSWORD};
 use dropbridge_port::{
-    Attributes, Cleared, Clearing, Disposal, EntryPath, ErrorKind, ListRequest, Outbox, PortError, Publication, Share,
-    StagedName, Standing,
+    Attributes, EntryPath, ErrorKind, ListRequest, Outbox, PortError, Publication, Share, StagedName, Standing,
 };
 use dropbridge_sftp::{HostKeyTrust, PrivateKeyFile, Secret, SftpClearing, SftpServer, SftpSettings, SftpShare};
 
@@ -67,17 +69,10 @@ fn known_hosts_are_believed() {
 fn who_is_not_let_in_is_told_so_and_not_tried_again_at_once() {
     let Some(server) = plain() else { return };
     let right = support::settings(&server, server.address());
-    let password = Some(Secret::new("wrong s3cret"));
+    let password = Some(Secret::new(WRONG_PASSWORD));
     let settings = SftpSettings { password, private_key: None, ..right.clone() };
-    let connection = SftpServer::new(settings);
-    let share = SftpShare::new(connection, b"/tmp", "");
-    for _ in 0..5 {
-        let error = share.list(ListRequest::default()).expect_err("the password is wrong");
-        assert_eq!(error.kind, ErrorKind::Refused);
-        assert!(error.message.contains("by the password"), "{error}");
-        assert!(error.hint.as_ref().unwrap().contains("[share.gateway]"), "{error}");
-        assert!(!error.to_string().contains("s3cret"), "{error}");
-    }
+    let share = SftpShare::new(SftpServer::new(settings), b"/tmp", "");
+    trouble::wrong_password_is_told(&share, "by the password", "[share.gateway]");
     let log = fs::read_to_string(server.path("log")).unwrap();
     assert_eq!(log.matches("Failed password").count(), 1, "{log}");
 
@@ -114,30 +109,15 @@ fn keys_may_be_encrypted() {
 #[test]
 fn a_server_that_is_away_is_trouble_that_passes() {
     let Some(mut server) = plain() else { return };
-    let settings = support::settings(&server, server.address());
-    server.kill();
-    let error = refusal(settings.clone());
-    assert_eq!(error.kind, ErrorKind::Transient);
-    assert!(error.hint.is_some(), "{error}");
-    let share = SftpShare::new(SftpServer::new(settings), b"/tmp", "");
-    assert_eq!(share.list(ListRequest::default()).unwrap_err().kind, ErrorKind::Transient);
-    server.start_again();
-    let back = (0..200).any(|_| {
-        std::thread::sleep(Duration::from_millis(20));
-        share.list(ListRequest::default()).is_ok()
-    });
-    assert!(back, "it never connects again");
+    let share = SftpShare::new(support::connection(&server), b"/tmp", "");
+    trouble::absence_passes(&share, &mut server, OpenSsh::kill, OpenSsh::start_again);
 }
 
 #[test]
 fn a_directory_that_is_not_there_is_not_found() {
     let Some(server) = plain() else { return };
     let connection = support::connection(&server);
-    let share = support::share(&connection, Path::new("/tmp/no such directory"));
-    let error = share.list(ListRequest::default()).unwrap_err();
-    assert_eq!(error.kind, ErrorKind::NotFound, "{error}");
-    assert!(error.hint.is_some());
-    assert_eq!(share.stat(&entry("x")).unwrap_err().kind, ErrorKind::NotFound);
+    trouble::missing_directory_is_not_found(&support::share(&connection, Path::new("/tmp/no such directory")));
     let file = support::share(&connection, Path::new("/etc/passwd"));
     assert_eq!(file.list(ListRequest::default()).unwrap_err().kind, ErrorKind::Refused);
 }
@@ -164,17 +144,12 @@ fn what_is_not_permitted_is_refused() {
 
 #[test]
 fn times_are_the_same_in_every_zone_of_the_server() {
-    let scratch = tempfile::tempdir().unwrap();
-    let at = SystemTime::UNIX_EPOCH + Duration::from_secs(1_767_225_599);
-    fs::File::create(scratch.path().join("a")).unwrap().set_modified(at).unwrap();
-    for zone in ["UTC", "America/St_Johns", "Pacific/Kiritimati"] {
-        let Some(server) = OpenSsh::start(OpenSshOptions { zone: Some(zone), ..OpenSshOptions::default() }) else {
-            return;
-        };
-        let share = support::share(&support::connection(&server), scratch.path());
-        let stat = share.stat(&entry("a")).unwrap().unwrap();
-        assert_eq!(stat.modified_ns, 1_767_225_599_000_000_000, "{zone}");
-    }
+    trouble::times_are_the_same_in_every_zone(
+        Duration::from_secs(1_767_225_599),
+        1_767_225_599_000_000_000,
+        |zone| OpenSsh::start(OpenSshOptions { zone: Some(zone), ..OpenSshOptions::default() }),
+        |server, root| Box::new(support::share(&support::connection(server), root)),
+    );
 }
 
 /// More files than a server has handles for one session are opened early, and all can be read.
@@ -234,40 +209,9 @@ fn a_rename_that_the_server_did_not_finish_is_finished() {
 #[test]
 fn files_are_taken_out_of_an_inbox_if_they_are_as_they_were() {
     let Some(server) = plain() else { return };
-    let scratch = tempfile::tempdir().unwrap();
-    for directory in ["in", "done"] {
-        fs::create_dir(scratch.path().join(directory)).unwrap();
-    }
     let connection = support::connection(&server);
-    let root = scratch.path().to_str().unwrap().as_bytes();
-    let share = SftpShare::new(connection.clone(), root, "in");
-    let put = |text: &str| fs::write(scratch.path().join("in/a"), text).unwrap();
-    let names = |directory: &str| -> Vec<String> {
-        let listed = fs::read_dir(scratch.path().join(directory)).unwrap();
-        listed.map(|file| file.unwrap().file_name().into_string().unwrap()).collect()
-    };
-    put("relayed");
-    let stat = share.stat(&entry("a")).unwrap().unwrap();
-    let moving = SftpClearing::new(connection.clone(), root, "in", &Disposal::Move("done".to_owned()));
-    let deleting = SftpClearing::new(connection.clone(), root, "in", &Disposal::Delete);
-    put("the next one");
-    assert_eq!(deleting.clear(&entry("a"), stat).unwrap(), Cleared::Changed);
-    assert_eq!(names("in"), ["a"]);
-    let stat = share.stat(&entry("a")).unwrap().unwrap();
-    assert_eq!(moving.clear(&entry("a"), stat).unwrap(), Cleared::Done);
-    assert_eq!((names("in").len(), names("done")), (0, vec!["a".to_owned()]));
-    assert_eq!(moving.clear(&entry("a"), stat).unwrap(), Cleared::Gone);
-    put("of the next week");
-    let stat = share.stat(&entry("a")).unwrap().unwrap();
-    assert_eq!(moving.clear(&entry("a"), stat).unwrap_err().kind, ErrorKind::Conflict);
-    assert_eq!(names("in"), ["a"]);
-    // A crash left it aside, and the next one came.
-    fs::rename(scratch.path().join("in/a"), scratch.path().join("in/.dropbridge-clearing-a")).unwrap();
-    put("after that");
-    assert_eq!(deleting.clear(&entry("a"), stat).unwrap(), Cleared::Done);
-    assert_eq!(names("in"), ["a"]);
-    let stat = share.stat(&entry("a")).unwrap().unwrap();
-    let renaming = SftpClearing::new(connection, root, "in", &Disposal::Rename(".old".to_owned()));
-    assert_eq!(renaming.clear(&entry("a"), stat).unwrap(), Cleared::Done);
-    assert_eq!(names("in"), ["a.old"]);
+    clearing::takes_files_that_are_as_they_were(
+        |root| Box::new(SftpShare::new(connection.clone(), root.as_os_str().as_bytes(), "in")),
+        |root, disposal| Box::new(SftpClearing::new(connection.clone(), root.as_os_str().as_bytes(), "in", disposal)),
+    );
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use dropbridge_port::{Cleared, Clearing, Disposal, EntryPath, EntryStat, ErrorKind, PortError, Result};
+use dropbridge_remote::Session as _;
 use smb2::types::status::NtStatus;
 
 use crate::failure::{failure, is_missing};

@@ -6,25 +6,18 @@
 use std::cell::RefCell;
 use std::io::Read;
 use std::sync::Arc;
-use std::thread::sleep;
-use std::time::Duration;
 
 use dropbridge_port::{EntryPath, EntryStat, ErrorKind, OpenEntry, PortError, Result};
+use dropbridge_remote::{Attempts, Session as _, Turn, no_file, not_regular, read_on, short_file};
 use smb2::types::FileId;
 
 use crate::failure;
 use crate::found::{Found, Kind};
 use crate::read_ahead::{Piece, ReadAhead};
 use crate::request::{self, OF_THE_CHAIN, Opening};
-use crate::server::{SmbServer, Turn, with_jitter};
+use crate::server::SmbServer;
 use crate::session::Session;
 use crate::tree::Tree;
-
-/// Attempts to go on after the connection was lost, without a single byte between them.
-pub(crate) const MOST_ATTEMPTS: u32 = 6;
-
-/// Before the first attempt, doubled for each further one.
-pub(crate) const FIRST_PAUSE: Duration = Duration::from_millis(100);
 
 const OPERATION: &str = "read";
 
@@ -39,7 +32,7 @@ pub(crate) struct SmbEntry {
     offset: u64,
     ahead: Option<ReadAhead>,
     turn: RefCell<Option<Turn>>,
-    attempts: u32,
+    attempts: Attempts,
 }
 
 /// A handle of the server. It is given back when it is dropped.
@@ -60,8 +53,8 @@ impl SmbEntry {
         let found = tree.look(session, "open", path)?;
         match found.map(|found| found.kind) {
             Some(Kind::File) => {}
-            Some(kind) => return Err(not_regular("open", &tree.subject(path), kind)),
-            None => return Err(PortError::new(ErrorKind::NotFound, "open", tree.subject(path), "no such file")),
+            Some(kind) => return Err(not_regular("open", &tree.subject(path), kind.name())),
+            None => return Err(no_file("open", &tree.subject(path))),
         }
         Ok(Self {
             server: Arc::clone(server),
@@ -72,7 +65,7 @@ impl SmbEntry {
             offset: 0,
             ahead: None,
             turn: RefCell::default(),
-            attempts: 0,
+            attempts: Attempts::default(),
         })
     }
 
@@ -120,7 +113,7 @@ impl SmbEntry {
             let found = self.server.with_session(|session| self.tree.look(session, OPERATION, &self.path))?;
             return match found {
                 Some(found) if found.kind == Kind::File => Ok(found.stat()),
-                Some(found) => Err(not_regular(OPERATION, &subject, found.kind)),
+                Some(found) => Err(not_regular(OPERATION, &subject, found.kind.name())),
                 None => Err(PortError::new(ErrorKind::NotFound, OPERATION, subject, "no such file any more")),
             };
         }
@@ -142,7 +135,7 @@ impl SmbEntry {
                 return Ok(length);
             }
             match self.receive() {
-                Ok(true) => self.attempts = 0,
+                Ok(true) => self.attempts.end(),
                 Ok(false) => {
                     self.let_go();
                     return Ok(0);
@@ -179,14 +172,7 @@ impl SmbEntry {
             Piece::Bytes => Ok(true),
             Piece::End if self.offset >= size => Ok(false),
             // What was announced is not there (any more): whether the file became shorter, it says itself.
-            Piece::End => {
-                let now = self.ask_stat()?;
-                if now.size <= self.offset {
-                    return Ok(false);
-                }
-                let message = format!("the server ended the file after {} of {} bytes", self.offset, now.size);
-                Err(PortError::new(ErrorKind::Transient, OPERATION, self.subject(), message))
-            }
+            Piece::End => short_file(OPERATION, &self.subject(), self.offset, self.ask_stat()?).map(|()| false),
         }
     }
 
@@ -196,40 +182,18 @@ impl SmbEntry {
     }
 
     /// Connects again and goes on where it was, if it is the same file still.
-    fn resume(&mut self, mut error: PortError) -> Result<()> {
+    fn resume(&mut self, error: PortError) -> Result<()> {
         self.let_go();
-        while self.attempts < MOST_ATTEMPTS {
-            sleep(with_jitter(FIRST_PAUSE * 2_u32.pow(self.attempts)));
-            self.attempts += 1;
-            match self.handle().and_then(|_| self.ask_stat()) {
-                Ok(now) => {
-                    let before = *self.seen.borrow();
-                    if before.is_some_and(|before| before != now) {
-                        let message = "it changed while the connection was away: it is read from its beginning again";
-                        return Err(PortError::new(ErrorKind::Transient, OPERATION, self.subject(), message));
-                    }
-                    *self.seen.borrow_mut() = Some(now);
-                    tracing::info!(
-                        file = self.subject(),
-                        offset = self.offset,
-                        size = now.size,
-                        "goes on after the connection was lost: {}",
-                        error.message
-                    );
-                    return Ok(());
-                }
-                Err(next) if next.kind == ErrorKind::Transient => error = next,
-                Err(next) => return Err(next),
-            }
-        }
-        Err(error)
+        let mut attempts = self.attempts;
+        let resumed = attempts.go_on(error, |lost| {
+            let (before, now) = (*self.seen.borrow(), self.handle().and_then(|_| self.ask_stat())?);
+            // Another file ends it: the outer answer is not tried again.
+            Ok(read_on(&self.subject(), self.offset, lost, before, now))
+        });
+        self.attempts = attempts;
+        *self.seen.borrow_mut() = Some(resumed??);
+        Ok(())
     }
-}
-
-/// The error of reading what is no regular file.
-fn not_regular(operation: &'static str, subject: &str, kind: Kind) -> PortError {
-    let message = format!("it is no regular file but a {}", kind.name());
-    PortError::new(ErrorKind::Refused, operation, subject, message).with_hint("only regular files are read")
 }
 
 impl Read for SmbEntry {

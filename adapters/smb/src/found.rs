@@ -60,17 +60,21 @@ impl Found {
     /// A link that the server refused to follow.
     pub(crate) const LINK: Self = Self { kind: Kind::Link, size: 0, created: 0, written: 0, id: 0 };
 
-    /// A row of a listing.
-    pub(crate) fn listed(entry: &DirectoryInfoEntry) -> Self {
+    /// A row of a listing. `None` where it does not say what it is: everything has an attribute, `FILE_ATTRIBUTE_NORMAL`
+    /// if no other (MS-FSCC 2.6), but for what Samba could not look at any more when it had found the name.
+    pub(crate) fn listed(entry: &DirectoryInfoEntry) -> Option<Self> {
+        if entry.file_attributes == 0 {
+            return None;
+        }
         // Beside a reparse point, this field says which kind (MS-FSCC 2.4.22).
         let is_link = entry.file_attributes & REPARSE_POINT != 0 && is_link(ReparseTag(entry.ea_size));
-        Self {
+        Some(Self {
             kind: kind(entry.file_attributes, is_link),
             size: entry.end_of_file,
             created: entry.creation_time.0,
             written: entry.last_write_time.0,
             id: known(entry.file_id.unwrap_or_default()),
-        }
+        })
     }
 
     /// The answer to [`request::information`](crate::request::information); `None` when it is none.
@@ -132,11 +136,13 @@ fn known(id: u64) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use super::*;
     use smb2::pack::FileTime;
 
-    fn listed(attributes: u32, tag: u32, id: u64) -> Found {
-        Found::listed(&DirectoryInfoEntry {
+    fn row(attributes: u32, tag: u32, id: u64) -> DirectoryInfoEntry {
+        DirectoryInfoEntry {
             file_attributes: attributes,
             ea_size: tag,
             file_id: Some(id),
@@ -144,7 +150,16 @@ mod tests {
             // 2026-01-31T22:15:00.1234567Z
             last_write_time: FileTime(134_143_713_001_234_567),
             ..DirectoryInfoEntry::default()
-        })
+        }
+    }
+
+    fn listed(attributes: u32, tag: u32, id: u64) -> Found {
+        Found::listed(&row(attributes, tag, id)).unwrap()
+    }
+
+    #[test]
+    fn a_row_without_any_attribute_tells_nothing() {
+        assert_eq!(Found::listed(&row(0, 0, 7)), None);
     }
 
     #[test]
@@ -174,6 +189,6 @@ mod tests {
 
     #[test]
     fn an_id_that_means_none_is_none() {
-        assert_eq!([0, 5, u64::MAX].map(|id| listed(0, 0, id).id), [0, 5, 0]);
+        assert_eq!([0, 5, u64::MAX].map(|id| listed(0x80, 0, id).id), [0, 5, 0]);
     }
 }

@@ -29,7 +29,8 @@ mod share;
 mod tree;
 
 pub use clearing::SmbClearing;
+pub use dropbridge_remote::Secret;
 pub use outbox::SmbOutbox;
 pub use server::SmbServer;
-pub use settings::{Secret, SmbSettings};
+pub use settings::SmbSettings;
 pub use share::SmbShare;

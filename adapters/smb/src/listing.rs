@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use dropbridge_port::{Entry, EntryPath, ErrorKind, ListRequest, Listing, Result, Skipped};
+use dropbridge_port::{EntryPath, ErrorKind, ListRequest, Listing, Result};
+use dropbridge_remote::Survey;
 use smb2::msg::directory_info::{DirectoryInfoEntry, parse_entries};
 use smb2::msg::query_directory::QueryDirectoryResponse;
 use smb2::types::FileId;
@@ -16,9 +17,6 @@ use crate::tree::Tree;
 
 const OPERATION: &str = "list";
 
-/// Directories in which file servers show what was there before: every file of the share, once more for each snapshot.
-const SNAPSHOTS: [&str; 5] = [".snapshot", ".snapshots", "~snapshot", "#snapshot", ".zfs"];
-
 /// Lists the regular files of a tree. Directories wait as paths, so that no depth is too deep.
 ///
 /// # Errors
@@ -26,9 +24,9 @@ const SNAPSHOTS: [&str; 5] = [".snapshot", ".snapshots", "~snapshot", "#snapshot
 pub(crate) fn list(session: &Session, tree: &Tree, request: ListRequest) -> Result<Listing> {
     tree.require_root(session, OPERATION)?;
     let top = Pending { path: String::new(), above: None };
-    let mut survey = Survey { tree, request, pending: vec![top], listing: Listing::default() };
-    while let Some(pending) = survey.pending.pop() {
-        match survey.read(session, &pending) {
+    let mut walk = Walk { tree, pending: vec![top], doubtful: Vec::new(), survey: Survey::new(request.recursive) };
+    while let Some(pending) = walk.pending.pop() {
+        match walk.read(session, &pending) {
             Err(error) if error.kind == ErrorKind::NotFound && !pending.path.is_empty() => {}
             Err(error) if error.kind == ErrorKind::NotFound => return Err(tree.missing(OPERATION)),
             answer => answer?,
@@ -36,7 +34,7 @@ pub(crate) fn list(session: &Session, tree: &Tree, request: ListRequest) -> Resu
     }
     // A root that was removed while it was read looks like an empty one.
     tree.require_root(session, OPERATION)?;
-    Ok(survey.finish())
+    Ok(walk.survey.finish())
 }
 
 /// A directory that is open. It is closed when it is dropped.
@@ -150,14 +148,15 @@ impl Above {
 }
 
 /// A listing on its way.
-struct Survey<'a> {
+struct Walk<'a> {
     tree: &'a Tree,
-    request: ListRequest,
     pending: Vec<Pending>,
-    listing: Listing,
+    /// What a row does not tell, the name may.
+    doubtful: Vec<EntryPath>,
+    survey: Survey,
 }
 
-impl Survey<'_> {
+impl Walk<'_> {
     fn read(&mut self, session: &Session, directory: &Pending) -> Result<()> {
         let wire = self.tree.need_wire(OPERATION, directory.path.as_bytes())?;
         let path = EntryPath::new(directory.path.as_str());
@@ -166,17 +165,20 @@ impl Survey<'_> {
         let (opened, found) = OpenDirectory::open(session, OPERATION, &wire, &subject)?;
         // What it is shows when it is open: a listing may tell of the link that led here.
         if Above::leads_to(directory.above.as_ref(), &found) {
-            self.listing.skipped.push(Skipped { path: shown, reason: "directory that leads to itself" });
+            self.survey.pass_over(shown, "directory that leads to itself");
             return Ok(());
         }
         let here = Above::of(&found, directory.above.clone());
         opened.read(OPERATION, |entry| match entry {
             Some(entry) => self.add(&directory.path, &here, &entry),
-            None => {
-                let path = format!("{shown}/…");
-                self.listing.skipped.push(Skipped { path, reason: "name that is no Unicode" });
+            None => self.survey.pass_over(format!("{shown}/…"), "name that is no Unicode"),
+        })?;
+        for path in std::mem::take(&mut self.doubtful) {
+            if let Some(found) = self.tree.look(session, OPERATION, &path)? {
+                self.take_in(path, &found, &here);
             }
-        })
+        }
+        Ok(())
     }
 
     fn add(&mut self, directory: &str, here: &Arc<Above>, entry: &DirectoryInfoEntry) {
@@ -184,39 +186,28 @@ impl Survey<'_> {
             return;
         }
         let name = smb2::decode_name(&entry.file_name);
-        let full = if directory.is_empty() { name.to_string() } else { format!("{directory}/{name}") };
-        // A server may say anything; nothing leads out of the directory.
-        let safe = !entry.file_name.contains(['/', '\\']);
-        let Some(path) = EntryPath::new(full.as_str()).filter(|_| safe) else {
-            let shown = full.escape_debug().to_string();
-            self.listing.skipped.push(Skipped { path: shown, reason: "unsafe name" });
-            return;
-        };
-        let found = Found::listed(entry);
-        let skip = |reason| Skipped { path: path.to_string(), reason };
-        match found.kind {
-            Kind::File => self.listing.entries.push(Entry { path, stat: found.stat() }),
-            Kind::Directory if self.request.recursive && SNAPSHOTS.contains(&&*name) => {
-                self.listing.skipped.push(skip("snapshots of the file server"));
-            }
-            Kind::Directory if self.request.recursive => {
-                self.pending.push(Pending { path: full, above: Some(Arc::clone(here)) });
-            }
-            kind => self.listing.skipped.push(skip(kind.name())),
+        // A name's own backslash stands in it as another character; this one would lead to another directory.
+        if entry.file_name.contains('\\') {
+            return self.survey.pass_over(entry.file_name.escape_debug().to_string(), "unsafe name");
+        }
+        let Some(path) = self.survey.path_of(directory.as_bytes(), name.as_bytes()) else { return };
+        match Found::listed(entry) {
+            Some(found) => self.take_in(path, &found, here),
+            None => self.doubtful.push(path),
         }
     }
 
-    /// A name that was removed and made again while its directory was read can come twice: the later sight counts.
-    fn finish(mut self) -> Listing {
-        self.listing.entries.sort_by(|one, other| one.path.cmp(&other.path));
-        self.listing.entries.dedup_by(|later, kept| {
-            let same = later.path == kept.path;
-            if same {
-                std::mem::swap(later, kept);
+    fn take_in(&mut self, path: EntryPath, found: &Found, here: &Arc<Above>) {
+        match found.kind {
+            Kind::File => self.survey.add_file(path, found.stat()),
+            Kind::Directory => {
+                if self.survey.is_to_be_read(&path) {
+                    let path = String::from_utf8_lossy(path.as_bytes()).into_owned();
+                    self.pending.push(Pending { path, above: Some(Arc::clone(here)) });
+                }
             }
-            same
-        });
-        self.listing
+            kind => self.survey.pass_over(path.to_string(), kind.name()),
+        }
     }
 }
 

@@ -5,14 +5,14 @@
 mod publishing;
 mod staging;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
-use dropbridge_port::failpoint::{Failpoint, reach};
+use dropbridge_port::failpoint::Failpoint;
 use dropbridge_port::{
     Attributes, EntryPath, EntryStat, ErrorKind, OpenEntry, Outbox, OutboxCapabilities, OutboxIdentity, PortError,
     Publication, Result, StagedFile, StagedName, Standing,
 };
-use sha2::{Digest, Sha256};
+use dropbridge_remote::{Pin, STAGING, identity_of, pass, witness_of};
 
 use crate::entry::SmbEntry;
 use crate::failure;
@@ -24,9 +24,6 @@ use crate::tree::Tree;
 
 pub(crate) use publishing::rename;
 
-/// The staging directory of an outbox that names none: within the outbox, so on its file system.
-const STAGING: &str = ".dropbridge";
-
 /// A directory of the server as an outbox.
 pub struct SmbOutbox {
     server: Arc<SmbServer>,
@@ -34,7 +31,7 @@ pub struct SmbOutbox {
     staging: Tree,
     /// The staging directory lies in the outbox, and is made where it is missing.
     makes_staging: bool,
-    pinned: Mutex<Option<OutboxIdentity>>,
+    pinned: Pin,
 }
 
 impl SmbOutbox {
@@ -47,26 +44,15 @@ impl SmbOutbox {
             Some(staging) => Tree::new(server.address(), root, staging),
             None => tree.below(STAGING),
         };
-        Self { server, outbox: tree, staging: staged, makes_staging: staging.is_none(), pinned: Mutex::default() }
-    }
-
-    fn pinned(&self) -> MutexGuard<'_, Option<OutboxIdentity>> {
-        self.pinned.lock().unwrap_or_else(PoisonError::into_inner)
+        Self { server, outbox: tree, staging: staged, makes_staging: staging.is_none(), pinned: Pin::default() }
     }
 
     /// A session that is alive, after making sure that the outbox is the right one.
     fn begin(&self, operation: &'static str) -> Result<Arc<Session>> {
         self.server.with_session(|session| {
             let found = self.identify(session, operation)?;
-            match *self.pinned() {
-                Some(pinned) if pinned != found => {
-                    let message = format!("another directory or volume is here ({found}) than before ({pinned})");
-                    Err(PortError::new(ErrorKind::NotFound, operation, self.outbox.address(), message).with_hint(
-                        "is this the right server and path? nothing is written until the former one is back",
-                    ))
-                }
-                _ => Ok(Arc::clone(session)),
-            }
+            self.pinned.require(found, operation, self.outbox.address())?;
+            Ok(Arc::clone(session))
         })
     }
 
@@ -77,10 +63,7 @@ impl SmbOutbox {
         let found = self.outbox.require_root(session, operation)?;
         let serial = volume_serial(&session.chained(&asked)?.done).unwrap_or_default();
         let outbox = match found.id {
-            0 => Sha256::digest(self.outbox.address())
-                .iter()
-                .take(8)
-                .fold(0, |number, byte| (number << 8) | u64::from(*byte)),
+            0 => identity_of(self.outbox.address()),
             id => id,
         };
         Ok(OutboxIdentity { filesystem: u64::from(serial), outbox })
@@ -99,14 +82,6 @@ impl SmbOutbox {
             answer => answer,
         }
     }
-}
-
-/// Passes a failpoint.
-pub(crate) fn pass(point: Failpoint, subject: &str) -> Result<()> {
-    if reach(point) {
-        return Err(PortError::new(ErrorKind::Transient, "pass failpoint", subject, point.name()));
-    }
-    Ok(())
 }
 
 impl Outbox for SmbOutbox {
@@ -142,7 +117,7 @@ impl Outbox for SmbOutbox {
     }
 
     fn pin(&self, identity: OutboxIdentity) {
-        *self.pinned() = Some(identity);
+        self.pinned.set(identity);
     }
 
     fn stage(&self, name: &StagedName, attributes: Attributes) -> Result<Box<dyn StagedFile>> {
@@ -176,13 +151,13 @@ impl Outbox for SmbOutbox {
     fn discard(&self, name: &StagedName) -> Result<()> {
         let session = self.begin("discard")?;
         // The witness first: without a temporary name it would say that the file was published.
-        self.remove(&session, &staging::witness_of(name), "discard")?;
+        self.remove(&session, &witness_of(name), "discard")?;
         self.remove(&session, &name.to_string(), "discard")
     }
 
     fn forget(&self, name: &StagedName) -> Result<()> {
         let session = self.begin("forget")?;
-        self.remove(&session, &staging::witness_of(name), "forget")?;
+        self.remove(&session, &witness_of(name), "forget")?;
         pass(Failpoint::OutboxForgotten, &self.staged_subject(name))
     }
 

@@ -8,6 +8,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use dropbridge_port::{ErrorKind, PortError, Result};
+use dropbridge_remote::Session as _;
 use smb2::client::{CompoundOp, Connection};
 use smb2::pack::{ReadCursor, Unpack};
 use smb2::types::status::NtStatus;
@@ -131,6 +132,12 @@ impl Shared {
     }
 }
 
+impl dropbridge_remote::Session for Session {
+    fn is_broken(&self) -> bool {
+        self.shared.broken.get().is_some() || self.shared.connection.is_disconnected()
+    }
+}
+
 impl Session {
     /// A session over a connection that is logged in and has the share.
     pub(crate) fn new(address: String, connection: Connection, tree: TreeId, stall_timeout: Duration) -> Self {
@@ -165,11 +172,6 @@ impl Session {
     fn affordable(&self, bytes: u32) -> u32 {
         let credits = self.shared.connection.credit_ceiling().map_or(u32::MAX, u32::from);
         bytes.min((credits / 8).max(1).saturating_mul(CREDIT_BYTES))
-    }
-
-    /// Whether it has failed.
-    pub(crate) fn is_broken(&self) -> bool {
-        self.shared.broken.get().is_some() || self.shared.connection.is_disconnected()
     }
 
     /// Sends a request; the answer comes by [`Session::answer`].

@@ -1,29 +1,8 @@
 //! How a share is reached.
 
-use std::fmt;
 use std::time::Duration;
 
-/// A text that is never shown.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
-
-impl Secret {
-    /// Keeps a text.
-    #[must_use]
-    pub fn new(text: impl Into<String>) -> Self {
-        Self(text.into())
-    }
-
-    pub(crate) fn reveal(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str("(secret)")
-    }
-}
+use dropbridge_remote::Secret;
 
 /// How a share is reached. Secrets are resolved, and never shown.
 #[derive(Clone, Debug, PartialEq, Eq)]

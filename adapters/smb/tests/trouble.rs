@@ -6,9 +6,11 @@ mod support;
 use std::fs;
 use std::io::Read;
 use std::path::Path;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
+use dropbridge_conformance::clearing;
 use dropbridge_conformance::samba::{Samba, SambaOptions};
+use dropbridge_conformance::trouble::{self, WRONG_PASSWORD};
 use dropbridge_port::{
     Attributes, Cleared, Clearing, Disposal, EntryPath, ErrorKind, ListRequest, Outbox, PortError, Publication, Share,
     StagedName,
@@ -44,15 +46,9 @@ fn hint(error: &PortError) -> &str {
 fn who_is_not_let_in_is_told_so_and_not_tried_again_at_once() {
     let Some(server) = plain() else { return };
     let right = support::settings(&server, server.address());
-    let settings = SmbSettings { password: Secret::new("wrong s3cret"), ..right.clone() };
+    let settings = SmbSettings { password: Secret::new(WRONG_PASSWORD), ..right.clone() };
     let share = SmbShare::new(SmbServer::new(settings), "/tmp", "");
-    for _ in 0..5 {
-        let error = share.list(ListRequest::default()).expect_err("the password is wrong");
-        assert_eq!(error.kind, ErrorKind::Refused);
-        assert!(error.message.contains("user or password is wrong"), "{error}");
-        assert!(hint(&error).contains("[share.nas]"), "{error}");
-        assert!(!error.to_string().contains("s3cret"), "{error}");
-    }
+    trouble::wrong_password_is_told(&share, "user or password is wrong", "[share.nas]");
     let log = server.log();
     assert_eq!(log.matches("NT_STATUS_WRONG_PASSWORD").count(), 1, "{log}");
 
@@ -96,30 +92,15 @@ fn users_may_be_of_a_domain_and_guests() {
 #[test]
 fn a_server_that_is_away_is_trouble_that_passes() {
     let Some(mut server) = plain() else { return };
-    let settings = support::settings(&server, server.address());
-    server.kill();
-    let error = refusal(settings.clone());
-    assert_eq!(error.kind, ErrorKind::Transient);
-    assert!(error.hint.is_some(), "{error}");
-    let share = SmbShare::new(SmbServer::new(settings), "/tmp", "");
-    assert_eq!(share.list(ListRequest::default()).unwrap_err().kind, ErrorKind::Transient);
-    server.start_again();
-    let back = (0..200).any(|_| {
-        std::thread::sleep(Duration::from_millis(20));
-        share.list(ListRequest::default()).is_ok()
-    });
-    assert!(back, "it never connects again");
+    let share = SmbShare::new(support::connection(&server), "/tmp", "");
+    trouble::absence_passes(&share, &mut server, Samba::kill, Samba::start_again);
 }
 
 #[test]
 fn a_directory_that_is_not_there_is_not_found() {
     let Some(server) = plain() else { return };
     let connection = support::connection(&server);
-    let share = support::share(&connection, Path::new("/tmp/no such directory"));
-    let error = share.list(ListRequest::default()).unwrap_err();
-    assert_eq!(error.kind, ErrorKind::NotFound, "{error}");
-    assert!(error.hint.is_some());
-    assert_eq!(share.stat(&entry("x")).unwrap_err().kind, ErrorKind::NotFound);
+    trouble::missing_directory_is_not_found(&support::share(&connection, Path::new("/tmp/no such directory")));
     let file = support::share(&connection, Path::new("/etc/passwd"));
     assert_eq!(file.list(ListRequest::default()).unwrap_err().kind, ErrorKind::Refused);
 }
@@ -149,15 +130,12 @@ fn what_is_not_permitted_is_refused_and_seen_before() {
 
 #[test]
 fn times_are_the_same_in_every_zone_of_the_server() {
-    let scratch = tempfile::tempdir().unwrap();
-    let at = SystemTime::UNIX_EPOCH + Duration::from_nanos(1_767_225_599_123_456_789);
-    fs::File::create(scratch.path().join("a")).unwrap().set_modified(at).unwrap();
-    for zone in ["UTC", "America/St_Johns", "Pacific/Kiritimati"] {
-        let Some(server) = Samba::start(SambaOptions { zone: Some(zone), ..SambaOptions::default() }) else { return };
-        let share = support::share(&support::connection(&server), scratch.path());
-        let stat = share.stat(&entry("a")).unwrap().unwrap();
-        assert_eq!(stat.modified_ns, 1_767_225_599_123_456_700, "{zone}");
-    }
+    trouble::times_are_the_same_in_every_zone(
+        Duration::from_nanos(1_767_225_599_123_456_789),
+        1_767_225_599_123_456_700,
+        |zone| Samba::start(SambaOptions { zone: Some(zone), ..SambaOptions::default() }),
+        |server, root| Box::new(support::share(&support::connection(server), root)),
+    );
 }
 
 /// A legacy consumer deletes and a producer replaces what the bridge has seen, over connections of their own.
@@ -252,40 +230,9 @@ fn a_directory_that_leads_to_itself_is_not_followed_for_ever() {
 #[test]
 fn files_are_taken_out_of_an_inbox_if_they_are_as_they_were() {
     let Some(server) = plain() else { return };
-    let scratch = tempfile::tempdir().unwrap();
-    for directory in ["in", "done"] {
-        fs::create_dir(scratch.path().join(directory)).unwrap();
-    }
     let connection = support::connection(&server);
-    let root = scratch.path().to_str().unwrap();
-    let share = SmbShare::new(connection.clone(), root, "in");
-    let put = |text: &str| fs::write(scratch.path().join("in/a"), text).unwrap();
-    let names = |directory: &str| -> Vec<String> {
-        let listed = fs::read_dir(scratch.path().join(directory)).unwrap();
-        listed.map(|file| file.unwrap().file_name().into_string().unwrap()).collect()
-    };
-    put("relayed");
-    let stat = share.stat(&entry("a")).unwrap().unwrap();
-    let moving = SmbClearing::new(connection.clone(), root, "in", &Disposal::Move("done".to_owned()));
-    let deleting = SmbClearing::new(connection.clone(), root, "in", &Disposal::Delete);
-    put("the next one");
-    assert_eq!(deleting.clear(&entry("a"), stat).unwrap(), Cleared::Changed);
-    assert_eq!(names("in"), ["a"]);
-    let stat = share.stat(&entry("a")).unwrap().unwrap();
-    assert_eq!(moving.clear(&entry("a"), stat).unwrap(), Cleared::Done);
-    assert_eq!((names("in").len(), names("done")), (0, vec!["a".to_owned()]));
-    assert_eq!(moving.clear(&entry("a"), stat).unwrap(), Cleared::Gone);
-    put("of the next week");
-    let stat = share.stat(&entry("a")).unwrap().unwrap();
-    assert_eq!(moving.clear(&entry("a"), stat).unwrap_err().kind, ErrorKind::Conflict);
-    assert_eq!(names("in"), ["a"]);
-    // A crash left it aside, and the next one came.
-    fs::rename(scratch.path().join("in/a"), scratch.path().join("in/.dropbridge-clearing-a")).unwrap();
-    put("after that");
-    assert_eq!(deleting.clear(&entry("a"), stat).unwrap(), Cleared::Done);
-    assert_eq!(names("in"), ["a"]);
-    let stat = share.stat(&entry("a")).unwrap().unwrap();
-    let renaming = SmbClearing::new(connection, root, "in", &Disposal::Rename(".old".to_owned()));
-    assert_eq!(renaming.clear(&entry("a"), stat).unwrap(), Cleared::Done);
-    assert_eq!(names("in"), ["a.old"]);
+    clearing::takes_files_that_are_as_they_were(
+        |root| Box::new(SmbShare::new(connection.clone(), root.to_str().unwrap(), "in")),
+        |root, disposal| Box::new(SmbClearing::new(connection.clone(), root.to_str().unwrap(), "in", disposal)),
+    );
 }

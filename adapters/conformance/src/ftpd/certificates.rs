@@ -4,10 +4,18 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-/// Makes `ca.pem`, `server.pem` and `server.key` in a directory.
-pub(super) fn make(directory: &Path, expired: bool) {
+use super::FtpdCertificate;
+use crate::daemon::Daemon;
+
+/// Makes `ca.pem`, `server.pem` and `server.key` in a server's directory.
+pub(super) fn make(daemon: &Daemon, certificate: FtpdCertificate) {
+    let directory = daemon.directory();
     let key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"];
-    fs::write(directory.join("names"), "subjectAltName=IP:127.0.0.1,DNS:localhost\n").expect("names");
+    let names = match certificate {
+        FtpdCertificate::OfAnotherName => "DNS:elsewhere.test".to_owned(),
+        _ => format!("IP:{},DNS:localhost", daemon.address().ip()),
+    };
+    fs::write(directory.join("names"), format!("subjectAltName={names}\n")).expect("names");
     openssl(
         directory,
         &[&["req", "-x509"][..], &key, &["-keyout", "ca.key", "-out", "ca.pem", "-subj", "/CN=test authority"]],
@@ -16,7 +24,7 @@ pub(super) fn make(directory: &Path, expired: bool) {
         directory,
         &[&["req"][..], &key, &["-keyout", "server.key", "-out", "server.csr", "-subj", "/CN=localhost"]],
     );
-    let days = if expired { "-1" } else { "30" };
+    let days = if certificate == FtpdCertificate::Expired { "-1" } else { "30" };
     let sign = ["x509", "-req", "-in", "server.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial"];
     openssl(directory, &[&sign[..], &["-days", days, "-extfile", "names", "-out", "server.pem"]]);
 }

@@ -8,7 +8,7 @@ use rustix::process::{getegid, geteuid};
 
 use super::certificates::crypt;
 use super::{FtpdOptions, FtpdTls};
-use crate::openssh::{name_of, user};
+use crate::daemon::{Daemon, name_of, user};
 
 pub(super) const USER: &str = "batch";
 pub(super) const PASSWORD: &str = "open sesame";
@@ -24,7 +24,8 @@ pub(super) fn program() -> Option<PathBuf> {
 }
 
 /// Writes its files of users, and gives its configuration.
-pub(super) fn configuration(directory: &Path, port: u16, options: &FtpdOptions) -> String {
+pub(super) fn configuration(daemon: &Daemon, options: &FtpdOptions) -> String {
+    let (directory, address) = (daemon.directory(), daemon.address());
     let at = |name: &str| directory.join(name).display().to_string();
     let (uid, gid, hash) = (geteuid().as_raw(), getegid().as_raw(), crypt(PASSWORD));
     // Whoever it runs as has to be known to it, too.
@@ -43,11 +44,13 @@ pub(super) fn configuration(directory: &Path, port: u16, options: &FtpdOptions) 
     let ports =
         options.passive_ports.map_or_else(String::new, |(first, last)| format!("PassivePorts {first} {last}\n"));
     format!(
-        "ServerName \"test\"\nServerType standalone\nDefaultAddress 127.0.0.1\nPort {port}\nSocketBindTight on\n\
+        "ServerName \"test\"\nServerType standalone\nDefaultAddress {}\nPort {}\nSocketBindTight on\n\
          UseIPv6 off\nUseReverseDNS off\nUser {}\nGroup {group}\nPidFile {}\nScoreboardFile {}\nDelayEngine off\n\
          WtmpLog off\nTransferLog none\nSystemLog {}\nAuthOrder mod_auth_file.c\nAuthUserFile {}\nAuthGroupFile {}\n\
          RequireValidShell off\nRootLogin on\nAllowOverride off\nAllowOverwrite on\nAllowStoreRestart on\nMaxInstances 200\nUmask 022\n\
          MaxLoginAttempts 10\nModulePath {MODULES}\n{tls}{ports}{}\n",
+        address.ip(),
+        address.port(),
         user(),
         at("pid"),
         at("scoreboard"),

@@ -1,8 +1,9 @@
 //! vsftpd, for anonymous users.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::{FtpdOptions, FtpdTls};
+use crate::daemon::Daemon;
 
 /// Its package cannot stand beside ProFTPD's, so that `cargo xtask test` unpacks it into `target`.
 const PLACES: [&str; 2] =
@@ -14,8 +15,9 @@ pub(super) fn program() -> Option<PathBuf> {
 }
 
 /// Its configuration. It stays within no directory: without privileges none can be made its root.
-pub(super) fn configuration(directory: &Path, port: u16, options: &FtpdOptions) -> String {
-    let at = |name: &str| directory.join(name).display().to_string();
+pub(super) fn configuration(daemon: &Daemon, options: &FtpdOptions) -> String {
+    let at = |name: &str| daemon.path(name).display().to_string();
+    let address = daemon.address();
     let tls = match options.tls {
         FtpdTls::None => String::new(),
         protected => format!(
@@ -33,8 +35,10 @@ pub(super) fn configuration(directory: &Path, port: u16, options: &FtpdOptions) 
         "run_as_launching_user=YES\nanonymous_enable=YES\nlocal_enable=NO\nwrite_enable=YES\nanon_upload_enable=YES\n\
          anon_mkdir_write_enable=YES\nanon_other_write_enable=YES\nanon_world_readable_only=NO\nanon_umask=022\n\
          anon_root=/\nallow_writeable_chroot=YES\nseccomp_sandbox=NO\nisolate=NO\nisolate_network=NO\nlisten=YES\n\
-         listen_ipv6=NO\nbackground=NO\nlisten_address=127.0.0.1\nlisten_port={port}\nxferlog_enable=YES\nmax_per_ip=0\n\
+         listen_ipv6=NO\nbackground=NO\nlisten_address={}\nlisten_port={}\nxferlog_enable=YES\nmax_per_ip=0\n\
          vsftpd_log_file={}\n{tls}{ports}{}\n",
+        address.ip(),
+        address.port(),
         at("log"),
         options.lines
     )

@@ -1,6 +1,7 @@
-//! Temporary names: `NAME` while a file is staged, `NAME.witness` from before its intent until after its receipt.
+//! Files and witnesses under temporary names.
 
 use dropbridge_port::{EntryPath, ErrorKind, PortError, Result, StagedName};
+use dropbridge_remote::{StagedNames, witness_of};
 use suppaftp::Status;
 
 use super::{FtpOutbox, make_directory};
@@ -8,16 +9,6 @@ use crate::connection::Connection;
 use crate::failure;
 use crate::listing::{Directory, Line, read_directory};
 use crate::tree::enter;
-
-/// The staging directory of an outbox that names none: within the outbox, so on its file system.
-pub(super) const STAGING: &str = ".dropbridge";
-
-const WITNESS: &str = ".witness";
-
-/// The name of a witness.
-pub(super) fn witness_of(name: &StagedName) -> String {
-    format!("{name}{WITNESS}")
-}
 
 /// A name of the staging directory as a path.
 pub(super) fn path_of(name: &str) -> Result<EntryPath> {
@@ -67,21 +58,17 @@ impl FtpOutbox {
         const OPERATION: &str = "list staged files in";
         let full = self.staging.full(connection, b"");
         let directory = Directory { full, subject: self.staging.address().to_owned() };
-        let mut names = Vec::new();
+        let mut names = StagedNames::of(owner);
         let read = read_directory(connection, OPERATION, &directory, |line| {
-            let Line::Row(row) = line else { return Ok(()) };
-            let Ok(text) = std::str::from_utf8(row.name) else { return Ok(()) };
-            let bare = text.strip_suffix(WITNESS).unwrap_or(text);
-            names.extend(StagedName::parse(bare).filter(|name| name.owner() == owner));
+            if let Line::Row(row) = line {
+                names.see(row.name);
+            }
             Ok(())
         });
         match read {
-            Err(error) if error.kind == ErrorKind::NotFound && self.makes_staging => return Ok(Vec::new()),
-            answer => answer?,
+            Err(error) if error.kind == ErrorKind::NotFound && self.makes_staging => Ok(Vec::new()),
+            answer => answer.map(|()| names.in_order()),
         }
-        names.sort();
-        names.dedup();
-        Ok(names)
     }
 }
 

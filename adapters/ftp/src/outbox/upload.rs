@@ -7,18 +7,17 @@
 use std::collections::VecDeque;
 use std::io::Write;
 use std::sync::Arc;
-use std::thread::sleep;
 
 use dropbridge_port::failpoint::Failpoint;
 use dropbridge_port::{ErrorKind, PortError, Result, StagedFile, StagedName, WrittenFile};
+use dropbridge_remote::{Attempts, pass};
 use sha2::{Digest, Sha256};
 
+use super::FtpOutbox;
 use super::staging::staged_size;
-use super::{FtpOutbox, pass};
 use crate::connection::Connection;
-use crate::entry::{FIRST_PAUSE, MOST_ATTEMPTS};
 use crate::failure::{self, Refusal};
-use crate::server::{FtpServer, with_jitter};
+use crate::server::FtpServer;
 use crate::transfer::Transfer;
 
 /// Bytes that are sent at a time.
@@ -44,7 +43,7 @@ pub(super) struct FtpStaged {
     kept_bytes: usize,
     /// Bytes that were sent.
     sent: u64,
-    attempts: u32,
+    attempts: Attempts,
 }
 
 /// A transfer and the connection that it belongs to.
@@ -76,7 +75,7 @@ impl FtpOutbox {
             kept: VecDeque::new(),
             kept_bytes: 0,
             sent: 0,
-            attempts: 0,
+            attempts: Attempts::default(),
         })
     }
 }
@@ -102,7 +101,7 @@ impl FtpStaged {
         }
         match written {
             Ok(()) => {
-                self.attempts = 0;
+                self.attempts.end();
                 Ok(())
             }
             Err(error) => self.resume(error),
@@ -119,20 +118,19 @@ impl FtpStaged {
     }
 
     /// Connects again and goes on behind what the server has.
-    fn resume(&mut self, mut error: PortError) -> Result<()> {
+    fn resume(&mut self, error: PortError) -> Result<()> {
         if let Some(said) = self.said() {
             return Err(said);
         }
-        while self.attempts < MOST_ATTEMPTS {
-            sleep(with_jitter(FIRST_PAUSE * 2_u32.pow(self.attempts)));
-            self.attempts += 1;
-            match self.go_on() {
-                Ok(()) => return Ok(()),
-                Err(Stop::Now(next)) => return Err(next),
-                Err(Stop::ForNow(next)) => error = next,
-            }
-        }
-        Err(error)
+        let mut attempts = self.attempts;
+        let resumed = attempts.go_on(error, |_| match self.go_on() {
+            // What cannot be gone on with is not tried again, though sending it anew may help.
+            Err(Stop::Now(anew)) => Ok(Err(anew)),
+            Err(Stop::ForNow(error)) => Err(error),
+            Ok(()) => Ok(Ok(())),
+        });
+        self.attempts = attempts;
+        resumed?
     }
 
     fn go_on(&mut self) -> std::result::Result<(), Stop> {

@@ -6,9 +6,9 @@
 
 use dropbridge_port::failpoint::Failpoint;
 use dropbridge_port::{EntryPath, ErrorKind, PortError, Publication, Result, StagedName, Standing};
+use dropbridge_remote::{nothing_staged, parents, pass, witness_of};
 
-use super::staging::witness_of;
-use super::{SftpOutbox, pass};
+use super::SftpOutbox;
 use crate::failure;
 use crate::protocol::{FileAttributes, Reply, Request, status};
 use crate::session::Session;
@@ -65,10 +65,7 @@ impl SftpOutbox {
                 }
                 Ok(Publication::TargetExists)
             }
-            Names { staged: None, .. } => {
-                let subject = self.staged_subject(name);
-                Err(PortError::new(ErrorKind::NotFound, PUBLISH, subject, "nothing is staged under this name"))
-            }
+            Names { staged: None, .. } => Err(nothing_staged(self.staged_subject(name))),
             Names { target: None, .. } => {
                 let subject = self.outbox.subject(target);
                 Err(self
@@ -154,12 +151,6 @@ impl SftpOutbox {
 
     /// The directories on the way to a target.
     fn make_directories(&self, session: &Session, target: &EntryPath) -> Result<()> {
-        let parent = target.parent();
-        let ends = parent.iter().enumerate().filter(|(_, byte)| **byte == b'/').map(|(at, _)| at);
-        for end in ends.chain([parent.len()]) {
-            let path = self.outbox.full(&parent[..end]);
-            self.make_directory(session, &path, None)?;
-        }
-        Ok(())
+        parents(target).try_for_each(|directory| self.make_directory(session, &self.outbox.full(directory), None))
     }
 }

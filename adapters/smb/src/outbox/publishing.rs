@@ -5,11 +5,11 @@
 //! renames, Windows does both in one.
 
 use dropbridge_port::failpoint::Failpoint;
-use dropbridge_port::{EntryPath, ErrorKind, PortError, Publication, Result, StagedName, Standing};
+use dropbridge_port::{EntryPath, Publication, Result, StagedName, Standing};
+use dropbridge_remote::{nothing_staged, parents, pass, witness_of};
 use smb2::types::status::NtStatus;
 
-use super::staging::witness_of;
-use super::{SmbOutbox, pass};
+use super::SmbOutbox;
 use crate::failure::failure;
 use crate::request::{self, OF_THE_CHAIN, Opening};
 use crate::session::Session;
@@ -44,11 +44,7 @@ impl SmbOutbox {
                 match names {
                     Names { staged: true, .. } => return Err(failure(PUBLISH, &subject, refused)),
                     Names { staged: false, witness: true } => {}
-                    Names { staged: false, witness: false } => {
-                        let subject = self.staged_subject(name);
-                        let message = "nothing is staged under this name";
-                        return Err(PortError::new(ErrorKind::NotFound, PUBLISH, subject, message));
-                    }
+                    Names { staged: false, witness: false } => return Err(nothing_staged(self.staged_subject(name))),
                 }
             }
         }
@@ -80,13 +76,10 @@ impl SmbOutbox {
 
     /// The directories on the way to a target.
     fn make_directories(&self, session: &Session, target: &EntryPath) -> Result<()> {
-        let parent = target.parent();
-        let ends = parent.iter().enumerate().filter(|(_, byte)| **byte == b'/').map(|(at, _)| at);
-        for end in ends.chain([parent.len()]) {
-            let wire = self.outbox.need_wire("make directory", &parent[..end])?;
-            self.make_directory(session, &wire)?;
-        }
-        Ok(())
+        parents(target).try_for_each(|directory| {
+            let wire = self.outbox.need_wire("make directory", directory)?;
+            self.make_directory(session, &wire)
+        })
     }
 }
 

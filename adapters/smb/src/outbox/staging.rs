@@ -1,36 +1,23 @@
-//! Temporary names: `NAME` while a file is staged, `NAME.witness` from before its intent until after its receipt.
+//! Files and witnesses under temporary names, and how a staged file is written.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
-use std::thread::sleep;
 
-use dropbridge_port::failpoint::Failpoint;
-use dropbridge_port::{ErrorKind, PortError, Result, StagedFile, StagedName, WrittenFile};
-use sha2::{Digest, Sha256};
+use dropbridge_port::{ErrorKind, PortError, Result, StagedName};
+use dropbridge_remote::{BlockWriter, Session as _, StagedNames, Upload, require_size, witness_of};
+use smb2::msg::write::WriteResponse;
 use smb2::types::FileId;
 use smb2::types::status::NtStatus;
 
-use super::{SmbOutbox, pass};
-use crate::entry::{FIRST_PAUSE, MOST_ATTEMPTS};
+use super::SmbOutbox;
 use crate::failure::{self, failure};
 use crate::found::Found;
 use crate::listing::OpenDirectory;
 use crate::request::{self, Opening};
-use crate::server::{SmbServer, with_jitter};
+use crate::server::SmbServer;
 use crate::session::{Awaiting, Session};
-
-const WITNESS: &str = ".witness";
 
 /// Bytes of one write.
 const BLOCK_BYTES: usize = 256 << 10;
-
-/// Writes that the server has not answered yet: what an upload takes in memory, whatever the size of the file.
-const BLOCKS_AT_A_TIME: usize = 8;
-
-/// The name of a witness.
-pub(super) fn witness_of(name: &StagedName) -> String {
-    format!("{name}{WITNESS}")
-}
 
 /// A staged file that is being written.
 pub(super) struct SmbStaged {
@@ -40,26 +27,11 @@ pub(super) struct SmbStaged {
     file: Option<FileId>,
     wire: String,
     subject: String,
-    sha256: Sha256,
-    /// Bytes that are not sent yet.
-    block: Vec<u8>,
-    /// Blocks that are not answered yet: they are sent again over another connection.
-    sent: VecDeque<Sent>,
-    /// Where the next block begins.
-    offset: u64,
-    attempts: u32,
-}
-
-/// A block on its way.
-struct Sent {
-    offset: u64,
-    bytes: Vec<u8>,
-    awaiting: Awaiting,
 }
 
 impl SmbOutbox {
     /// Makes a new file under a temporary name.
-    pub(super) fn create(&self, session: &Arc<Session>, name: &StagedName) -> Result<SmbStaged> {
+    pub(super) fn create(&self, session: &Arc<Session>, name: &StagedName) -> Result<Upload<SmbStaged>> {
         let wire = self.staging.need_wire("stage", name.to_string().as_bytes())?;
         let subject = self.staged_subject(name);
         let mut answer = session.ask(request::open(&wire, Opening::WriteNew))?;
@@ -68,18 +40,9 @@ impl SmbOutbox {
             answer = session.ask(request::open(&wire, Opening::WriteNew))?;
         }
         failure::done("stage", &subject, &answer)?;
-        Ok(SmbStaged {
-            server: Arc::clone(&self.server),
-            session: Arc::clone(session),
-            file: Some(session.handle(&answer)?),
-            wire,
-            subject,
-            sha256: Sha256::new(),
-            block: Vec::new(),
-            sent: VecDeque::new(),
-            offset: 0,
-            attempts: 0,
-        })
+        let (server, file, session) = (Arc::clone(&self.server), session.handle(&answer)?, Arc::clone(session));
+        let staged = SmbStaged { server, session, file: Some(file), wire, subject: subject.clone() };
+        Ok(Upload::new(staged, subject))
     }
 
     /// Makes a directory, named as it goes over the wire; one that is there is fine.
@@ -105,20 +68,18 @@ impl SmbOutbox {
     /// The names of an owner, each once, in order.
     pub(super) fn staged_by(&self, session: &Session, owner: &str) -> Result<Vec<StagedName>> {
         const OPERATION: &str = "list staged files in";
-        let mut names = Vec::new();
+        let mut names = StagedNames::of(owner);
         let (wire, subject) = (self.staging.wire_root(), self.staging.address());
         let (directory, _) = match OpenDirectory::open(session, OPERATION, &wire, subject) {
             Err(error) if error.kind == ErrorKind::NotFound && self.makes_staging => return Ok(Vec::new()),
             answer => answer?,
         };
         directory.read(OPERATION, |entry| {
-            let Some(name) = entry.map(|entry| entry.file_name) else { return };
-            let bare = name.strip_suffix(WITNESS).unwrap_or(&name);
-            names.extend(StagedName::parse(bare).filter(|name| name.owner() == owner));
+            if let Some(entry) = entry {
+                names.see(entry.file_name.as_bytes());
+            }
         })?;
-        names.sort();
-        names.dedup();
-        Ok(names)
+        Ok(names.in_order())
     }
 }
 
@@ -127,71 +88,38 @@ impl SmbStaged {
     fn file(&self) -> Result<FileId> {
         self.file.ok_or_else(|| PortError::new(ErrorKind::Bug, "write", &self.subject, "written after it was closed"))
     }
+}
 
-    /// Sends what is at hand as a block, and waits where too many are on their way.
-    fn send_block(&mut self) -> Result<()> {
-        if self.block.is_empty() {
-            return Ok(());
-        }
-        while self.sent.len() >= BLOCKS_AT_A_TIME {
-            self.receive()?;
-        }
-        let bytes = std::mem::take(&mut self.block);
-        let offset = self.offset;
-        self.offset += bytes.len() as u64;
-        match self.send(offset, &bytes) {
-            Ok(awaiting) => self.sent.push_back(Sent { offset, bytes, awaiting }),
-            Err(error) => {
-                self.sent.push_back(Sent { offset, bytes, awaiting: Awaiting::nothing() });
-                self.resume(error)?;
-            }
-        }
-        Ok(())
+impl BlockWriter for SmbStaged {
+    type Awaiting = Awaiting;
+
+    const BLOCKS_AT_A_TIME: usize = 8;
+
+    fn block_bytes(&self) -> usize {
+        BLOCK_BYTES.min(self.session.write_bytes() as usize)
     }
 
     fn send(&self, offset: u64, bytes: &[u8]) -> Result<Awaiting> {
         self.session.send(request::write(self.file()?, offset, bytes.to_vec()))
     }
 
-    /// Waits for the answer to the first block on its way.
-    fn receive(&mut self) -> Result<()> {
-        let Some(first) = self.sent.front() else { return Ok(()) };
-        let answer = match self.session.answer(&first.awaiting) {
-            Ok(answer) => answer,
-            Err(error) => return self.resume(error),
-        };
-        failure::done("write", &self.subject, &answer)?;
-        // Less than all of it is what a disk takes that is about to be full.
-        let written: smb2::msg::write::WriteResponse = self.session.unpack(&answer)?;
-        if written.count as usize != first.bytes.len() {
-            return Err(failure("write", &self.subject, NtStatus::DISK_FULL));
-        }
-        self.sent.pop_front();
-        self.attempts = 0;
-        Ok(())
+    fn nothing() -> Awaiting {
+        Awaiting::nothing()
     }
 
-    /// Connects again and sends once more what was not answered. The name is ours alone, so writing it twice is the same.
-    fn resume(&mut self, mut error: PortError) -> Result<()> {
-        while self.attempts < MOST_ATTEMPTS {
-            sleep(with_jitter(FIRST_PAUSE * 2_u32.pow(self.attempts)));
-            self.attempts += 1;
-            match self.open_again() {
-                Ok(()) => {
-                    let offset = self.sent.front().map_or(self.offset, |sent| sent.offset);
-                    tracing::info!(
-                        file = self.subject,
-                        offset,
-                        "goes on writing after the connection was lost: {}",
-                        error.message
-                    );
-                    return Ok(());
-                }
-                Err(next) if next.kind == ErrorKind::Transient => error = next,
-                Err(next) => return Err(next),
-            }
+    fn taken(&self, awaiting: &Awaiting, length: usize) -> Result<Result<()>> {
+        let answer = self.session.answer(awaiting)?;
+        if let Err(refused) = failure::done("write", &self.subject, &answer) {
+            return Ok(Err(refused));
         }
-        Err(error)
+        // Less than all of it is what a disk takes that is about to be full.
+        let written: WriteResponse = self.session.unpack(&answer)?;
+        let is_all = written.count as usize == length;
+        Ok(if is_all { Ok(()) } else { Err(failure("write", &self.subject, NtStatus::DISK_FULL)) })
+    }
+
+    fn is_broken(&self) -> bool {
+        self.session.is_broken()
     }
 
     fn open_again(&mut self) -> Result<()> {
@@ -200,73 +128,18 @@ impl SmbStaged {
         failure::done("write", &self.subject, &answer)?;
         self.file = Some(session.handle(&answer)?);
         self.session = session;
-        let mut sent = std::mem::take(&mut self.sent);
-        let mut result = Ok(());
-        for block in &mut sent {
-            match self.send(block.offset, &block.bytes) {
-                Ok(awaiting) => block.awaiting = awaiting,
-                Err(error) => {
-                    result = Err(error);
-                    break;
-                }
-            }
-        }
-        self.sent = sent;
-        result
+        Ok(())
     }
 
-    /// All that is left to do before the name can be published; it may be done again over another connection.
-    fn complete(&self) -> Result<()> {
+    fn complete(&mut self, size: u64) -> Result<()> {
         let file = self.file()?;
         failure::done("stage", &self.subject, &self.session.ask(request::flush(file))?)?;
         let answer = self.session.ask(request::information(file))?;
         failure::done("stage", &self.subject, &answer)?;
-        let there = Found::information(&answer).map(|found| found.stat().size);
-        if there != Some(self.offset) {
-            let has = there.map_or_else(|| "nobody knows how many".to_owned(), |size| size.to_string());
-            let message = format!("{} bytes were written, and it has {has}", self.offset);
-            return Err(PortError::new(ErrorKind::Transient, "stage", &self.subject, message)
-                .with_hint("who else writes to the staging directory?"));
-        }
-        failure::done("stage", &self.subject, &self.session.ask(request::close(file))?)
-    }
-}
-
-impl StagedFile for SmbStaged {
-    fn write(&mut self, bytes: &[u8]) -> Result<()> {
-        self.sha256.update(bytes);
-        let block_bytes = BLOCK_BYTES.min(self.session.write_bytes() as usize).max(1);
-        let mut left = bytes;
-        while !left.is_empty() {
-            let room = block_bytes.saturating_sub(self.block.len()).max(1);
-            let (some, rest) = left.split_at(room.min(left.len()));
-            self.block.extend_from_slice(some);
-            left = rest;
-            if self.block.len() >= block_bytes {
-                self.send_block()?;
-            }
-        }
+        require_size(&self.subject, size, Found::information(&answer).map(|found| found.stat().size))?;
+        failure::done("stage", &self.subject, &self.session.ask(request::close(file))?)?;
+        self.file = None;
         Ok(())
-    }
-
-    fn finish(mut self: Box<Self>) -> Result<WrittenFile> {
-        self.send_block()?;
-        while !self.sent.is_empty() {
-            self.receive()?;
-        }
-        pass(Failpoint::OutboxWritten, &self.subject)?;
-        loop {
-            match self.complete() {
-                Ok(()) => {
-                    self.file = None;
-                    break;
-                }
-                Err(error) if error.kind == ErrorKind::Transient && self.session.is_broken() => self.resume(error)?,
-                Err(error) => return Err(error),
-            }
-        }
-        pass(Failpoint::OutboxSynced, &self.subject)?;
-        Ok(WrittenFile { size: self.offset, sha256: self.sha256.clone().finalize().into() })
     }
 }
 

@@ -1,0 +1,32 @@
+//! What shares on servers have in common, whatever the protocol: the adapters for SFTP, SMB and FTP are built of it.
+//!
+//! - `secret`: what is never shown;
+//! - `pauses`, `sessions`, `turns`: connections that are opened again with growing pauses, and how many files are read
+//!   beside each other;
+//! - `root`: the directory that a share is, as a path of bytes;
+//! - `survey`: what a listing takes in, what it leaves out, and how it is ordered;
+//! - `attempts`, `upload`: going on after a connection was lost, in reading and in writing;
+//! - `staging`: temporary names in an outbox, and which directory an outbox is;
+//! - `refusal`: errors that read the same over every protocol.
+
+mod attempts;
+mod pauses;
+mod refusal;
+mod root;
+mod secret;
+mod sessions;
+mod staging;
+mod survey;
+mod turns;
+mod upload;
+
+pub use attempts::{Attempts, read_on};
+pub use pauses::Pauses;
+pub use refusal::{no_file, no_size_and_time, not_regular, short_file};
+pub use root::{Root, join, parents};
+pub use secret::Secret;
+pub use sessions::{Session, Sessions};
+pub use staging::{Pin, STAGING, StagedNames, identity_of, nothing_staged, pass, witness_of};
+pub use survey::Survey;
+pub use turns::{Turn, Turns};
+pub use upload::{BlockWriter, Upload, require_size};
