@@ -5,12 +5,16 @@ mod support;
 
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
-use dropbridge_conformance::samba::{Samba, SambaOptions};
-use support::FeedOptions;
+use dropbridge_conformance::samba::{FILES, PASSWORD, Samba, SambaOptions};
+use dropbridge_port::{Attributes, EntryPath, Outbox, Publication, StagedName};
+use dropbridge_smb::{Secret, SmbOutbox, SmbServer, SmbSettings};
+use support::relayed::{self, files, outbox};
 use support::remote::scenarios::{self, Cuts};
 use support::remote::{Ready, says, site, uninitialised};
 use support::smb::{share_lines, share_lines_of};
+use support::{FeedOptions, order_name, orders};
 
 fn server() -> Option<Samba> {
     Samba::start(SambaOptions::default())
@@ -51,6 +55,44 @@ fn every_file_is_published_and_relayed_once_over_connections_that_are_cut() {
 fn events_become_files_on_the_server() {
     let Some(server) = server() else { return };
     scenarios::mirrored(&server, Ready::Renamed, "");
+}
+
+/// A job that has a file open under its final name is waited for, by the feed and by its relay, where the feed asks.
+#[test]
+fn a_file_is_left_alone_as_long_as_its_writer_has_it_open() {
+    let Some(server) = server() else { return };
+    let options = relayed::options("", "temporary = [\"*.part\"]\nno_writer = true");
+    let site = site(&server, server.address(), &options);
+    let job = SmbServer::new(SmbSettings {
+        name: "job".to_owned(),
+        host: server.address().ip().to_string(),
+        port: server.address().port(),
+        share: FILES.to_owned(),
+        domain: String::new(),
+        user: server.user(),
+        password: Secret::new(PASSWORD),
+        connect_timeout: Duration::from_secs(60),
+        stall_timeout: Duration::from_secs(60),
+        parallel_transfers: 1,
+        exclusive_rename: true,
+    });
+    fs::create_dir(site.path("share/desk")).unwrap();
+    let inbox = SmbOutbox::new(job, site.path("share").to_str().unwrap(), "in", Some("desk"));
+    let (numbers, bytes) = orders(1, 40_000);
+    let (half, rest) = bytes.split_at(bytes.len() / 2);
+    let name = StagedName::new("job", 1, 1).unwrap();
+    let mut writing = inbox.stage(&name, Attributes::default()).unwrap();
+    writing.write(half).unwrap();
+    let given = inbox.publish(&name, &EntryPath::new(order_name(1)).unwrap()).unwrap();
+    assert_eq!(given, Publication::Published, "it has its name while it is written");
+    let waiting = site.run_until_idle(1);
+    assert_eq!(waiting["feeds"][0]["waiting"][0][1], "its writer to close it", "{waiting}");
+    assert!(site.numbers().is_empty() && files(&outbox(&site)).is_empty());
+    writing.write(rest).unwrap();
+    writing.finish().unwrap();
+    site.run_until_idle(0);
+    assert_eq!(site.numbers(), numbers);
+    assert!(files(&outbox(&site)) == [(order_name(1), bytes)].into());
 }
 
 /// What stands in the way is said before a run, each with what to do.

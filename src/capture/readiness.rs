@@ -17,6 +17,8 @@ pub struct Readiness {
     pub checksum: Option<ChecksumRule>,
     /// The last record must be the layout's trailer.
     pub trailer: bool,
+    /// Nobody may have it open to write it, where the share can tell.
+    pub no_writer: bool,
 }
 
 /// A checksum sidecar.

@@ -53,6 +53,8 @@ pub enum Missing {
     Trailer,
     /// The right to read it.
     Permission,
+    /// The end of its writer.
+    WriterGone,
 }
 
 impl Missing {
@@ -64,6 +66,7 @@ impl Missing {
             Self::Checksum => "its checksum sidecar",
             Self::Trailer => "its trailer record",
             Self::Permission => "permission to read it",
+            Self::WriterGone => "its writer to close it",
         }
     }
 }

@@ -76,7 +76,8 @@ pub(super) fn read(section: Section<'_>, department: Option<&str>, bridge: &Brid
     let poll = Duration::from_millis(section.number("poll_ms", 50..=DAY_MS).unwrap_or(1000));
     let of_store = store::of_feed(&section, bridge.store.as_ref().map(|(store, _)| store));
     let ready = section.need("ready").and_then(|given| given.section());
-    let ready = ready.and_then(|ready| readiness::read(ready, layout.map(|layout| &layout.spec)));
+    let of_share = share.as_ref().and_then(|share| bridge.shares.get(share)?.as_ref());
+    let ready = ready.and_then(|ready| readiness::read(ready, layout.map(|layout| &layout.spec), of_share));
     let around = Surroundings {
         layout: layout.map(|layout| &layout.spec),
         events: &bridge.events,

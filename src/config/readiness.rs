@@ -9,9 +9,14 @@ use crate::layout::spec::{LayoutSpec, Role};
 use super::bridge::DAY_MS;
 use super::given::Given;
 use super::section::Section;
+use super::settings::ShareSettings;
 
-/// Reads the readiness rule of a feed with this layout (`None` where the layout could not be read).
-pub(super) fn read(section: Section<'_>, layout: Option<&LayoutSpec>) -> Option<Readiness> {
+/// Reads the readiness rule of a feed with this layout, on this share (`None` where one could not be read).
+pub(super) fn read(
+    section: Section<'_>,
+    layout: Option<&LayoutSpec>,
+    share: Option<&ShareSettings>,
+) -> Option<Readiness> {
     let rules = ["quiet_ms", "temporary", "marker", "checksum"];
     let quiet = section.number("quiet_ms", 1..=DAY_MS).map(Duration::from_millis);
     let temporary = section.find("temporary").map(|given| {
@@ -27,12 +32,17 @@ pub(super) fn read(section: Section<'_>, layout: Option<&LayoutSpec>) -> Option<
     if let Some(layout) = layout.filter(|layout| trailer && !has_trailer(layout)) {
         section.problem("trailer", format!("layout `{}` has no trailer", layout.name), None);
     }
+    let no_writer = section.flag("no_writer", false);
+    if no_writer && share.is_some_and(|share| !matches!(share, ShareSettings::Smb(_))) {
+        let hint = "only servers that are reached over SMB tell who writes".to_owned();
+        section.problem("no_writer", "has no meaning for this share", Some(hint));
+    }
     if !trailer && !rules.iter().any(|rule| section.has(rule)) {
         let hint = "state quiet_ms, temporary, marker, checksum or trailer".to_owned();
         section.source().gathered().add(&section.place(), "states no rule", Some(hint));
     }
     section.end();
-    Some(Readiness { quiet, temporary: temporary.unwrap_or_default(), marker, checksum, trailer })
+    Some(Readiness { quiet, temporary: temporary.unwrap_or_default(), marker, checksum, trailer, no_writer })
 }
 
 /// A list of names with `*` and `?`.

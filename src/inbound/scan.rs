@@ -46,6 +46,8 @@ pub struct Scanner {
     in_flight: BTreeMap<EntryPath, Weak<()>>,
     /// Entries that we may not read: said once, and tried in every pass.
     unreadable: BTreeSet<EntryPath>,
+    /// Settled, and somebody had them open to write them when they were to be taken.
+    written: BTreeSet<EntryPath>,
     warned: HashSet<String>,
     /// Listed in the last pass and dealt with, where the feed does not leave its files.
     dealt_with: Vec<(EntryPath, EntryStat)>,
@@ -107,6 +109,7 @@ impl Scanner {
             handles,
             in_flight,
             unreadable,
+            written: BTreeSet::new(),
             warned,
             dealt_with: Vec::new(),
             staying: HashMap::new(),
@@ -327,6 +330,9 @@ impl Scanner {
                 }
                 Standing::Settled | Standing::Lost(_) if self.unreadable.contains(&path) => {
                     sum.waiting.push((path, Missing::Permission));
+                }
+                Standing::Settled if self.written.contains(&path) => {
+                    sum.waiting.push((path, Missing::WriterGone));
                 }
                 // Still here after the pass: the sidecar says nothing yet.
                 Standing::Settled if self.plan.settings.ready.checksum.is_some() => {

@@ -84,6 +84,15 @@ impl Relay {
             Err(way) => return Ok(Err(way)),
         };
         let later_on = Way::Settling(now + self.plan.settings.poll);
+        if self.plan.settings.ready.no_writer && !self.follower.is_gone(path) {
+            match self.places.inbox.has_writer(path) {
+                Ok(Some(true)) => return Ok(Err(Way::Aside(Missing::WriterGone.as_str().to_owned()))),
+                Err(error) if error.kind == ErrorKind::NotFound => return Ok(Err(later_on)),
+                // Not allowed to ask is not allowed to read: said below.
+                Err(error) if error.kind != ErrorKind::Refused => return Err(error),
+                _ => {}
+            }
+        }
         let mut handle = match self.follower.open(&*self.places.inbox, path) {
             Ok(Some(handle)) => handle,
             Ok(None) => return Ok(Err(later_on)),

@@ -201,7 +201,8 @@ pub trait Watch: Send {
     fn wait(&mut self, timeout: Duration) -> Wake;
 }
 
-/// A place where files live. Reading it changes nothing there: no write, no lock, no probe, no rename.
+/// A place where files live. Reading it changes nothing there: no write, no lock, no rename; and no probe but
+/// [`Share::has_writer`], which is asked only where a feed wants that.
 pub trait Share: Send + Sync {
     /// What it is called in logs and errors: an address without secrets.
     fn address(&self) -> &str;
@@ -227,6 +228,15 @@ pub trait Share: Send + Sync {
     /// # Errors
     /// `NotFound` when it is gone, `Refused` when it is no regular file or may not be read.
     fn open(&self, path: &EntryPath) -> Result<Box<dyn OpenEntry>>;
+
+    /// Whether somebody has a file open to write it; `None` where the share cannot tell. Asking may keep writers out for an
+    /// instant: who opens the file just then is refused.
+    ///
+    /// # Errors
+    /// As for [`Share::list`].
+    fn has_writer(&self, _path: &EntryPath) -> Result<Option<bool>> {
+        Ok(None)
+    }
 
     /// Wake-ups, or `None` where the share has none and has to be polled.
     ///

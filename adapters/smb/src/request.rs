@@ -54,6 +54,8 @@ pub(crate) enum Opening {
     Look,
     /// To read a file.
     Read,
+    /// To see whether somebody writes a file: nobody may as long as it is open.
+    NoWriter,
     /// To list a directory.
     List,
     /// To see whether files may be made in a directory.
@@ -75,7 +77,7 @@ impl Opening {
         type Mask = FileAccessMask;
         let wanted = match self {
             Self::Look | Self::MakeDirectory => 0,
-            Self::Read | Self::List => Mask::FILE_READ_DATA,
+            Self::Read | Self::NoWriter | Self::List => Mask::FILE_READ_DATA,
             // Of a directory: to add a file, to add a directory.
             Self::MayWrite => Mask::FILE_WRITE_DATA | Mask::FILE_APPEND_DATA,
             Self::WriteNew | Self::WriteOn => Mask::FILE_WRITE_DATA,
@@ -91,11 +93,20 @@ impl Opening {
         }
     }
 
+    /// What stays allowed to others.
+    const fn others_may(self) -> u32 {
+        let all = ShareAccess::FILE_SHARE_READ | ShareAccess::FILE_SHARE_WRITE | ShareAccess::FILE_SHARE_DELETE;
+        match self {
+            Self::NoWriter => all & !ShareAccess::FILE_SHARE_WRITE,
+            _ => all,
+        }
+    }
+
     const fn options(self) -> u32 {
         match self {
             Self::Look => 0,
             Self::List | Self::MayWrite | Self::MakeDirectory => DIRECTORY_FILE,
-            Self::Read | Self::WriteNew | Self::WriteOn | Self::Rename => NON_DIRECTORY_FILE,
+            Self::Read | Self::NoWriter | Self::WriteNew | Self::WriteOn | Self::Rename => NON_DIRECTORY_FILE,
             Self::Delete => NON_DIRECTORY_FILE | DELETE_ON_CLOSE,
         }
     }
@@ -113,15 +124,14 @@ fn moving(command: Command, body: impl Pack + 'static, bytes: u32) -> Request {
     }
 }
 
-/// Opens what has a name, given as it goes over the wire. Whatever others do with it stays allowed to them.
+/// Opens what has a name, given as it goes over the wire.
 pub(crate) fn open(name: &str, opening: Opening) -> Request {
-    let others_may = ShareAccess::FILE_SHARE_READ | ShareAccess::FILE_SHARE_WRITE | ShareAccess::FILE_SHARE_DELETE;
     let body = CreateRequest {
         requested_oplock_level: OplockLevel::None,
         impersonation_level: ImpersonationLevel::Impersonation,
         desired_access: FileAccessMask::new(opening.access()),
         file_attributes: 0,
-        share_access: ShareAccess(others_may),
+        share_access: ShareAccess(opening.others_may()),
         create_disposition: opening.disposition(),
         create_options: opening.options(),
         name: name.to_owned(),
@@ -239,12 +249,16 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_denied_to_others() {
-        for opening in [Opening::Look, Opening::Read, Opening::WriteNew, Opening::Rename, Opening::Delete] {
+    fn nothing_is_denied_to_others_unless_that_is_the_question() {
+        let left_to_others = |opening| {
             let mut cursor = smb2::pack::WriteCursor::new();
             open("a", opening).body.pack(&mut cursor);
             // ShareAccess stands at byte 32 of the request (MS-SMB2 2.2.13).
-            assert_eq!(cursor.as_bytes()[32..36], [7, 0, 0, 0], "{opening:?}");
+            cursor.as_bytes()[32..36].to_vec()
+        };
+        for opening in [Opening::Look, Opening::Read, Opening::WriteNew, Opening::Rename, Opening::Delete] {
+            assert_eq!(left_to_others(opening), [7, 0, 0, 0], "{opening:?}");
         }
+        assert_eq!(left_to_others(Opening::NoWriter), [5, 0, 0, 0], "reading and deleting");
     }
 }

@@ -3,10 +3,13 @@
 use std::sync::Arc;
 
 use dropbridge_port::{Capabilities, EntryPath, EntryStat, ListRequest, Listing, OpenEntry, Result, Share, Watch};
+use smb2::types::status::NtStatus;
 
 use crate::entry::SmbEntry;
+use crate::failure;
 use crate::found::{Kind, TICK_NS};
 use crate::listing;
+use crate::request::{self, Opening};
 use crate::server::SmbServer;
 use crate::tree::Tree;
 
@@ -59,6 +62,19 @@ impl Share for SmbShare {
     fn open(&self, path: &EntryPath) -> Result<Box<dyn OpenEntry>> {
         let entry = self.server.with_session(|session| SmbEntry::open(&self.server, session, &self.tree, path))?;
         Ok(Box::new(entry))
+    }
+
+    /// Somebody who writes it is in the way of an open that allows no writing. It is closed at once.
+    fn has_writer(&self, path: &EntryPath) -> Result<Option<bool>> {
+        const OPERATION: &str = "look for writers of";
+        let wire = self.tree.need_wire(OPERATION, path.as_bytes())?;
+        self.server.with_session(|session| {
+            let answer = session.touch(request::open(&wire, Opening::NoWriter))?;
+            match answer.status {
+                NtStatus::SHARING_VIOLATION => Ok(Some(true)),
+                _ => failure::done(OPERATION, &self.tree.subject(path), &answer).map(|()| Some(false)),
+            }
+        })
     }
 
     /// The directory is listed again and again. Servers could tell of changes, but may drop what they have to tell.

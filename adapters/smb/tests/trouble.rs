@@ -186,6 +186,29 @@ fn reading_denies_nothing_to_others() {
     assert_eq!(rest.len(), 2_999_000);
 }
 
+/// A writer is seen as long as it has the file open, whatever it does; readers are none.
+#[test]
+fn who_writes_a_file_is_told_where_that_is_asked() {
+    let Some(server) = plain() else { return };
+    let scratch = tempfile::tempdir().unwrap();
+    fs::create_dir_all(scratch.path().join("out")).unwrap();
+    let outbox = support::outbox(&support::connection(&server), scratch.path(), None);
+    let name = StagedName::new("test", 1, 1).unwrap();
+    let mut writing = outbox.stage(&name, Attributes::default()).unwrap();
+    writing.write(b"half of it").unwrap();
+    let share = SmbShare::new(support::connection(&server), scratch.path().to_str().unwrap(), "out/.dropbridge");
+    let path = entry(&name.to_string());
+    assert_eq!(share.has_writer(&path).unwrap(), Some(true));
+    // Asking is in nobody's way.
+    writing.write(b", and the other").unwrap();
+    writing.finish().unwrap();
+    assert_eq!(share.has_writer(&path).unwrap(), Some(false));
+    let mut reading = share.open(&path).unwrap();
+    reading.read_exact(&mut [0; 4]).unwrap();
+    assert_eq!(share.has_writer(&path).unwrap(), Some(false), "who reads is no writer");
+    assert_eq!(share.has_writer(&entry("missing")).unwrap_err().kind, ErrorKind::NotFound);
+}
+
 #[test]
 fn case_makes_no_other_name() {
     let Some(server) = plain() else { return };

@@ -101,6 +101,12 @@ impl Scanner {
             // The sidecar is there and says nothing yet: half written, for one.
             return Ok(None);
         }
+        match self.is_written(path) {
+            Ok(true) => return Ok(None),
+            Ok(false) => {}
+            Err(error) if error.kind == ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Ok(self.unread(path, error)),
+        }
         let mut handle = match self.handles.remove(path).map_or_else(|| self.share.open(path), Ok) {
             Ok(handle) => handle,
             // Its name is gone and its handle was lost with an error: nobody can read it any more.
@@ -154,6 +160,21 @@ impl Scanner {
             }
         }
         Ok(None)
+    }
+
+    /// Whether somebody has an entry open to write it, where the feed asks for that. What has no name any more has nobody
+    /// who could be asked.
+    fn is_written(&mut self, path: &EntryPath) -> Result<bool> {
+        if !self.plan.settings.ready.no_writer || self.settler.is_gone(path) {
+            return Ok(false);
+        }
+        let is_written = self.share.has_writer(path)? == Some(true);
+        if is_written {
+            self.written.insert(path.clone());
+        } else {
+            self.written.remove(path);
+        }
+        Ok(is_written)
     }
 
     /// What is not allowed waits for a person, and is nothing that the feed has to pause for.
