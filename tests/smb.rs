@@ -8,8 +8,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use dropbridge_conformance::samba::{FILES, PASSWORD, Samba, SambaOptions};
-use dropbridge_port::{Attributes, EntryPath, Outbox, Publication, StagedName};
-use dropbridge_smb::{Secret, SmbOutbox, SmbServer, SmbSettings};
+use dropbridge_port::{Attributes, EntryPath, Outbox, Publication, Secret, StagedName};
+use dropbridge_smb::{SmbOutbox, SmbServer, SmbSettings};
 use support::relayed::{self, files, outbox};
 use support::remote::scenarios::{self, Cuts};
 use support::remote::{Ready, says, site, uninitialised};

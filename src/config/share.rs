@@ -2,13 +2,15 @@
 
 use std::time::Duration;
 
+use dropbridge_port::Secret;
+
 use super::address::{Address, address};
 use super::bridge::{DAY_MS, narrow};
 use super::ftp_share;
 use super::given::Given;
 use super::secret;
 use super::section::Section;
-use super::settings::{DirectorySettings, RemoteAddress, Secret, SftpSettings, ShareSettings};
+use super::settings::{DirectorySettings, RemoteAddress, SftpSettings, ShareSettings};
 use super::smb_share;
 
 /// Keys that only a directory of this machine has.

@@ -15,7 +15,7 @@ use std::sync::{Mutex, PoisonError};
 use dropbridge_local::{LocalClearing, LocalOutbox, LocalSettings, LocalShare};
 use dropbridge_port::{Clearing, Disposal, Outbox, Share};
 #[cfg(feature = "sftp")]
-use dropbridge_sftp::{HostKeyTrust, PrivateKeyFile, Secret, SftpClearing, SftpOutbox, SftpServer, SftpShare};
+use dropbridge_sftp::{HostKeyTrust, PrivateKeyFile, SftpClearing, SftpOutbox, SftpServer, SftpShare};
 
 #[cfg(feature = "sftp")]
 use crate::config::settings::SftpSettings;
@@ -143,18 +143,15 @@ fn not_built(place: &Place<'_>) -> anyhow::Error {
 
 #[cfg(feature = "sftp")]
 fn sftp_settings(share: &str, settings: &SftpSettings) -> dropbridge_sftp::SftpSettings {
-    let secret = |secret: &crate::config::settings::Secret| Secret::new(secret.reveal());
     let key = settings.private_key.as_ref();
     dropbridge_sftp::SftpSettings {
         share: share.to_owned(),
         host: settings.address.host.clone(),
         port: settings.address.port,
         user: settings.address.user.clone(),
-        password: settings.password.as_ref().map(secret),
-        private_key: key.map(|(path, passphrase)| PrivateKeyFile {
-            path: path.clone(),
-            passphrase: passphrase.as_ref().map(secret),
-        }),
+        password: settings.password.clone(),
+        private_key: key
+            .map(|(path, passphrase)| PrivateKeyFile { path: path.clone(), passphrase: passphrase.clone() }),
         trust: HostKeyTrust { host_keys: settings.host_keys.clone(), known_hosts: settings.known_hosts.clone() },
         connect_timeout: settings.connect_timeout,
         stall_timeout: settings.stall_timeout,

@@ -5,8 +5,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
-use dropbridge_port::{ErrorKind, PortError, Result};
-use dropbridge_remote::Secret;
+use dropbridge_port::{ErrorKind, PortError, Result, Secret};
 use suppaftp::types::FileType;
 use suppaftp::{FtpError, FtpResult, Mode, Status};
 

@@ -35,7 +35,6 @@ mod tree;
 mod trust;
 
 pub use clearing::FtpClearing;
-pub use dropbridge_remote::Secret;
 pub use outbox::FtpOutbox;
 pub use server::FtpServer;
 pub use settings::{CertificateTrust, Encryption, FtpSettings};

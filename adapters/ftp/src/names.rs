@@ -3,7 +3,7 @@
 
 use std::io;
 
-use dropbridge_remote::Secret;
+use dropbridge_port::Secret;
 use suppaftp::Encoding;
 
 /// The text that stands for these bytes.

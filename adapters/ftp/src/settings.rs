@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use dropbridge_remote::Secret;
+use dropbridge_port::Secret;
 
 /// Whether and when TLS begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -13,8 +13,8 @@ use dropbridge_conformance::clearing;
 use dropbridge_conformance::ftpd::{FtpDaemon, Ftpd, FtpdCertificate, FtpdOptions, FtpdTls};
 use dropbridge_conformance::openssh::skipped;
 use dropbridge_conformance::trouble::{self, WRONG_PASSWORD};
-use dropbridge_ftp::{CertificateTrust, Encryption, FtpClearing, FtpServer, FtpSettings, FtpShare, Secret};
-use dropbridge_port::{Attributes, EntryPath, ErrorKind, ListRequest, Outbox, PortError, Share, StagedName};
+use dropbridge_ftp::{CertificateTrust, Encryption, FtpClearing, FtpServer, FtpSettings, FtpShare};
+use dropbridge_port::{Attributes, EntryPath, ErrorKind, ListRequest, Outbox, PortError, Secret, Share, StagedName};
 
 fn entry(name: &str) -> EntryPath {
     EntryPath::new(name).unwrap()

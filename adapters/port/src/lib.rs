@@ -13,6 +13,7 @@ pub mod failpoint;
 mod outbox;
 mod record_cache;
 mod repetition;
+mod secret;
 mod share;
 
 pub use clearing::{Cleared, Clearing, Disposal};
@@ -29,6 +30,7 @@ pub use record_cache::{
     RARE_CLASSES_FROM, RecordCache, RecordCaches, Tally,
 };
 pub use repetition::Repetition;
+pub use secret::Secret;
 pub use share::{
     Capabilities, Entry, EntryPath, EntryStat, ListRequest, Listing, OpenEntry, Share, Skipped, Wake, Watch,
 };

@@ -1,6 +1,5 @@
 //! What shares on servers have in common, whatever the protocol: the adapters for SFTP, SMB and FTP are built of it.
 //!
-//! - `secret`: what is never shown;
 //! - `pauses`, `sessions`, `turns`: connections that are opened again with growing pauses, and how many files are read
 //!   beside each other;
 //! - `root`: the directory that a share is, as a path of bytes;
@@ -13,7 +12,6 @@ mod attempts;
 mod pauses;
 mod refusal;
 mod root;
-mod secret;
 mod sessions;
 mod staging;
 mod survey;
@@ -24,7 +22,6 @@ pub use attempts::{Attempts, read_on};
 pub use pauses::Pauses;
 pub use refusal::{no_file, no_size_and_time, not_regular, short_file};
 pub use root::{Root, join, parents};
-pub use secret::Secret;
 pub use sessions::{Session, Sessions};
 pub use staging::{Pin, STAGING, StagedNames, identity_of, nothing_staged, pass, witness_of};
 pub use survey::Survey;

@@ -5,8 +5,7 @@ use std::net::TcpStream;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use dropbridge_port::{ErrorKind, PortError, Result};
-use dropbridge_remote::Secret;
+use dropbridge_port::{ErrorKind, PortError, Result, Secret};
 use russh::client::{self, AuthResult, KeyboardInteractiveAuthResponse};
 use russh::keys::{Algorithm, HashAlg, PrivateKey, PrivateKeyWithHashAlg, PublicKeyOrCertificate, load_secret_key};
 use russh::{Channel, ChannelMsg, MethodKind, Preferred, cipher};

@@ -28,7 +28,6 @@ mod share;
 mod tree;
 
 pub use clearing::SftpClearing;
-pub use dropbridge_remote::Secret;
 pub use outbox::SftpOutbox;
 pub use server::SftpServer;
 pub use settings::{HostKeyTrust, PrivateKeyFile, SftpSettings};

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use dropbridge_remote::Secret;
+use dropbridge_port::Secret;
 
 /// A private key.
 #[derive(Clone, Debug, PartialEq, Eq)]

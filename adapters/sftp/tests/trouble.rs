@@ -13,9 +13,9 @@ use dropbridge_conformance::clearing;
 use dropbridge_conformance::openssh::{OpenSsh, OpenSshOptions};
 use dropbridge_conformance::trouble::{self, WRONG_PASSWORD};
 use dropbridge_port::{
-    Attributes, EntryPath, ErrorKind, ListRequest, Outbox, PortError, Publication, Share, StagedName, Standing,
+    Attributes, EntryPath, ErrorKind, ListRequest, Outbox, PortError, Publication, Secret, Share, StagedName, Standing,
 };
-use dropbridge_sftp::{HostKeyTrust, PrivateKeyFile, Secret, SftpClearing, SftpServer, SftpSettings, SftpShare};
+use dropbridge_sftp::{HostKeyTrust, PrivateKeyFile, SftpClearing, SftpServer, SftpSettings, SftpShare};
 
 fn plain() -> Option<OpenSsh> {
     OpenSsh::start(OpenSshOptions::default())

@@ -29,7 +29,6 @@ mod share;
 mod tree;
 
 pub use clearing::SmbClearing;
-pub use dropbridge_remote::Secret;
 pub use outbox::SmbOutbox;
 pub use server::SmbServer;
 pub use settings::SmbSettings;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use dropbridge_remote::Secret;
+use dropbridge_port::Secret;
 
 /// How a share is reached. Secrets are resolved, and never shown.
 #[derive(Clone, Debug, PartialEq, Eq)]

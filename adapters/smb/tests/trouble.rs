@@ -12,10 +12,10 @@ use dropbridge_conformance::clearing;
 use dropbridge_conformance::samba::{Samba, SambaOptions};
 use dropbridge_conformance::trouble::{self, WRONG_PASSWORD};
 use dropbridge_port::{
-    Attributes, Cleared, Clearing, Disposal, EntryPath, ErrorKind, ListRequest, Outbox, PortError, Publication, Share,
-    StagedName,
+    Attributes, Cleared, Clearing, Disposal, EntryPath, ErrorKind, ListRequest, Outbox, PortError, Publication, Secret,
+    Share, StagedName,
 };
-use dropbridge_smb::{Secret, SmbClearing, SmbServer, SmbSettings, SmbShare};
+use dropbridge_smb::{SmbClearing, SmbServer, SmbSettings, SmbShare};
 
 const RECURSIVE: ListRequest = ListRequest { recursive: true };
 

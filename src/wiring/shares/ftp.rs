@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use dropbridge_ftp::{CertificateTrust, Encryption, FtpClearing, FtpOutbox, FtpServer, FtpShare, Secret};
+use dropbridge_ftp::{CertificateTrust, Encryption, FtpClearing, FtpOutbox, FtpServer, FtpShare};
 use dropbridge_port::{Clearing, Disposal, Outbox, Share};
 
 use super::Place;
@@ -51,7 +51,7 @@ fn for_adapter(share: &str, settings: &FtpSettings) -> dropbridge_ftp::FtpSettin
         host: settings.address.host.clone(),
         port: settings.address.port,
         user: settings.address.user.clone(),
-        password: settings.password.as_ref().map(|password| Secret::new(password.reveal())),
+        password: settings.password.clone(),
         encryption: match settings.tls {
             FtpTls::None => Encryption::None,
             FtpTls::Explicit => Encryption::Explicit,

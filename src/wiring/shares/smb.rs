@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use dropbridge_port::{Clearing, Disposal, Outbox, Share};
-use dropbridge_smb::{Secret, SmbClearing, SmbOutbox, SmbServer, SmbShare};
+use dropbridge_port::{Clearing, Disposal, Outbox, Secret, Share};
+use dropbridge_smb::{SmbClearing, SmbOutbox, SmbServer, SmbShare};
 
 use super::Place;
 use crate::config::settings::SmbSettings;
@@ -54,7 +54,7 @@ fn for_adapter(name: &str, settings: &SmbSettings) -> dropbridge_smb::SmbSetting
         share: address.share,
         domain: address.domain,
         user: address.user,
-        password: Secret::new(settings.password.as_ref().map_or("", |password| password.reveal())),
+        password: settings.password.clone().unwrap_or_else(|| Secret::new("")),
         connect_timeout: settings.connect_timeout,
         stall_timeout: settings.stall_timeout,
         parallel_transfers: settings.parallel_transfers,

@@ -8,7 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dropbridge_conformance::ftpd::{FtpDaemon, Ftpd, FtpdOptions, FtpdTls};
-use dropbridge_ftp::{CertificateTrust, Encryption, FtpOutbox, FtpServer, FtpSettings, FtpShare, Secret};
+use dropbridge_ftp::{CertificateTrust, Encryption, FtpOutbox, FtpServer, FtpSettings, FtpShare};
+use dropbridge_port::Secret;
 
 /// A server of this kind.
 pub fn server(ftpd: Ftpd, tls: FtpdTls) -> Option<FtpDaemon> {

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use dropbridge_conformance::samba::{FILES, PASSWORD, Samba};
 use dropbridge_conformance::share::{DirectoryHarness, ShareHarness};
-use dropbridge_port::{EntryPath, Share};
-use dropbridge_smb::{Secret, SmbOutbox, SmbServer, SmbSettings, SmbShare};
+use dropbridge_port::{EntryPath, Secret, Share};
+use dropbridge_smb::{SmbOutbox, SmbServer, SmbSettings, SmbShare};
 
 /// How to reach a server as its user, directly or over a proxy. Timeouts are long: they bound hangs.
 pub fn settings(server: &Samba, at: SocketAddr) -> SmbSettings {

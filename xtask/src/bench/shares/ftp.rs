@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 use dropbridge_conformance::ftpd::{FtpDaemon, FtpdOptions, FtpdTls};
-use dropbridge_ftp::{CertificateTrust, Encryption, FtpServer, FtpSettings, FtpShare, Secret};
-use dropbridge_port::Share;
+use dropbridge_ftp::{CertificateTrust, Encryption, FtpServer, FtpSettings, FtpShare};
+use dropbridge_port::{Secret, Share};
 
 use super::{Served, text};
 use crate::programs;

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 use dropbridge_conformance::samba::{FILES, PASSWORD, Samba, SambaOptions};
-use dropbridge_port::Share;
-use dropbridge_smb::{Secret, SmbServer, SmbSettings, SmbShare};
+use dropbridge_port::{Secret, Share};
+use dropbridge_smb::{SmbServer, SmbSettings, SmbShare};
 
 use super::{Served, text};
 use crate::programs;
