@@ -76,8 +76,9 @@ fn a_file_is_left_alone_as_long_as_its_writer_has_it_open() {
         parallel_transfers: 1,
         exclusive_rename: true,
     });
+    fs::create_dir_all(site.inbox()).unwrap();
     fs::create_dir(site.path("share/desk")).unwrap();
-    let inbox = SmbOutbox::new(job, site.path("share").to_str().unwrap(), "in", Some("desk"));
+    let inbox = SmbOutbox::new(job, site.path("share").to_str().unwrap(), "orders", Some("desk"));
     let (numbers, bytes) = orders(1, 40_000);
     let (half, rest) = bytes.split_at(bytes.len() / 2);
     let name = StagedName::new("job", 1, 1).unwrap();

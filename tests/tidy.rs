@@ -209,8 +209,11 @@ fn adapters_know_the_port_alone() {
         let manifest = fs::read_to_string(directory.join("Cargo.toml")).unwrap();
         let manifest: toml_edit::DocumentMut = manifest.parse().unwrap();
         let is_port = directory.ends_with("port");
-        // The suite that is run over every adapter is for their tests.
-        let tables = [("dependencies", ""), ("dev-dependencies", "dropbridge-conformance"), ("build-dependencies", "")];
+        let is_common = ["remote", "conformance"].iter().any(|name| directory.ends_with(name));
+        // What those of servers have in common; and the suite that is run over every adapter, for their tests.
+        let common = if is_common { "" } else { "dropbridge-remote" };
+        let tables =
+            [("dependencies", common), ("dev-dependencies", "dropbridge-conformance"), ("build-dependencies", "")];
         for (table, also) in tables {
             let Some(table) = manifest.get(table).and_then(|table| table.as_table()) else { continue };
             for (name, _) in table.iter().filter(|(name, _)| name.starts_with("dropbridge")) {

@@ -68,8 +68,7 @@ impl FtpClearing {
             return Err(PortError::new(ErrorKind::Conflict, OPERATION, tree.subject(&to), message)
                 .with_hint("move that one away"));
         }
-        let to = tree.full(connection, to.as_bytes());
-        rename(connection, OPERATION, &subject, &from, &to)
+        rename(connection, OPERATION, &subject, &from, (tree, &to))
     }
 
     fn clear_over(&self, connection: &mut Connection, path: &EntryPath, expected: EntryStat) -> Result<Cleared> {
@@ -84,13 +83,13 @@ impl FtpClearing {
             if self.look(connection, path)?.is_none() {
                 return Ok(Cleared::Gone);
             }
-            let moved = rename(connection, OPERATION, &subject, &full, &full_aside)?;
+            let moved = rename(connection, OPERATION, &subject, &full, (&self.inbox, &aside))?;
             failure::done(OPERATION, &subject, moved)?;
         }
         let Some(there) = self.look(connection, &aside)? else { return Ok(Cleared::Gone) };
         let stat = there.stat().map(|stat| (stat.size, stat.modified_ns));
         if stat != Some((expected.size, expected.modified_ns)) {
-            self.put_back(connection, &subject, &full_aside, &full)?;
+            self.put_back(connection, &subject, &full_aside, path)?;
             return Ok(Cleared::Changed);
         }
         let disposed = self.dispose(connection, &aside, path);
@@ -99,35 +98,36 @@ impl FtpClearing {
             // A connection that is lost leaves it aside: the next attempt goes on from there.
             Err(error) if connection.is_broken() => Err(error),
             Err(error) => {
-                self.put_back(connection, &subject, &full_aside, &full)?;
+                self.put_back(connection, &subject, &full_aside, path)?;
                 Err(error)
             }
         }
     }
 
-    fn put_back(&self, connection: &mut Connection, subject: &str, aside: &[u8], full: &[u8]) -> Result<()> {
+    fn put_back(&self, connection: &mut Connection, subject: &str, aside: &[u8], path: &EntryPath) -> Result<()> {
         const OPERATION: &str = "put back into the inbox";
-        let moved = rename(connection, OPERATION, subject, aside, full)?;
+        let moved = rename(connection, OPERATION, subject, aside, (&self.inbox, path))?;
         failure::done(OPERATION, subject, moved)
     }
 }
 
-/// Renames, whatever has the new name.
+/// Renames, whatever has the new name, which is stated from within its directory: a line that is cut leads to no other.
 ///
 /// # Errors
-/// Of the connection.
+/// Of the connection; `NotFound` where the directory is not there.
 pub(crate) fn rename(
     connection: &mut Connection,
     operation: &'static str,
     subject: &str,
     from: &[u8],
-    to: &[u8],
+    (directory, to): (&Tree, &EntryPath),
 ) -> Result<Answer<()>> {
+    directory.require_root(connection, operation)?;
     if let Err(refusal) = connection.ask(operation, subject, "RNFR", from, &[Status::RequestFilePending])? {
         return Ok(Err(refusal));
     }
     let done = [Status::RequestedFileActionOk, Status::CommandOk];
-    Ok(connection.ask(operation, subject, "RNTO", to, &done)?.map(drop))
+    Ok(connection.ask(operation, subject, "RNTO", to.as_bytes(), &done)?.map(drop))
 }
 
 /// Removes a file.

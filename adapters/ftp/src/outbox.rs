@@ -2,8 +2,9 @@
 //!
 //! The protocol knows neither a creation that fails where the name is taken, nor a rename that does, nor links, nor a way
 //! to make bytes survive a power cut. What it lacks is looked for first, and said in the capabilities. `staging` has the
-//! temporary names and what a crash leaves of them, `upload` a file on its way.
+//! temporary names and what a crash leaves of them, `upload` a file on its way, `publishing` gives final names.
 
+mod publishing;
 mod staging;
 mod upload;
 
@@ -14,14 +15,15 @@ use dropbridge_port::{
     Attributes, EntryPath, EntryStat, ErrorKind, OpenEntry, Outbox, OutboxCapabilities, OutboxIdentity, PortError,
     Publication, Result, StagedFile, StagedName, Standing,
 };
-use dropbridge_remote::{Pin, STAGING, identity_of, nothing_staged, parents, pass, witness_of};
-use suppaftp::Status;
+use dropbridge_remote::{Pin, STAGING, identity_of, pass, witness_of};
 
-use crate::clearing::{remove, rename};
+use self::publishing::Unanswered;
+use self::staging::staged_of;
+use crate::clearing::remove;
 use crate::connection::Connection;
 use crate::entry::FtpEntry;
 use crate::failure;
-use crate::look::{directory_facts, look};
+use crate::look::{Found, directory_facts, look};
 use crate::server::FtpServer;
 use crate::tree::{Tree, enter};
 
@@ -35,6 +37,7 @@ pub struct FtpOutbox {
     /// The staging directory lies in the outbox, and is made where it is missing.
     makes_staging: bool,
     pinned: Pin,
+    unanswered: Unanswered,
 }
 
 impl FtpOutbox {
@@ -47,7 +50,14 @@ impl FtpOutbox {
             Some(staging) => Tree::new(server.address(), root, staging),
             None => tree.below(STAGING),
         };
-        Self { server, outbox: tree, staging: staged, makes_staging: staging.is_none(), pinned: Pin::default() }
+        Self {
+            server,
+            outbox: tree,
+            staging: staged,
+            makes_staging: staging.is_none(),
+            pinned: Pin::default(),
+            unanswered: Unanswered::default(),
+        }
     }
 
     /// The protocol has no inodes and tells no file system: which directory it is, its address says.
@@ -76,79 +86,27 @@ impl FtpOutbox {
     /// Removes a name of the staging directory; it need not be there.
     fn remove(&self, connection: &mut Connection, name: &str, operation: &'static str) -> Result<()> {
         let subject = format!("{}/{name}", self.staging.address());
-        let full = self.staging.full(connection, name.as_bytes());
-        match remove(connection, operation, &subject, &full)? {
+        let full = self.staging.full(connection, b"");
+        if !enter(connection, operation, self.staging.address(), &full)? {
+            return Ok(());
+        }
+        match remove(connection, operation, &subject, name.as_bytes())? {
             Ok(()) => Ok(()),
             // Whether it is away, it says itself: the number is the same where it may not be removed.
-            Err(refusal) => match self.staged_is_there(connection, name, operation)? {
-                false => Ok(()),
-                true => Err(failure::refused(operation, &subject, &refusal)),
+            Err(refusal) => match self.look_at_staged(connection, name, operation)? {
+                None => Ok(()),
+                Some(_) => Err(failure::refused(operation, &subject, &refusal)),
             },
         }
     }
 
-    fn staged_is_there(&self, connection: &mut Connection, name: &str, operation: &'static str) -> Result<bool> {
-        let path = staging::path_of(name)?;
-        Ok(look(connection, operation, &self.staging, &path)?.is_some())
-    }
-
-    fn give_name(&self, connection: &mut Connection, name: &StagedName, target: &EntryPath) -> Result<Publication> {
-        let subject = self.outbox.subject(target);
-        match self.judge(connection, name)? {
-            Standing::Staged => {}
-            // What was asked once may be done, though its answer was lost.
-            Standing::Published => return Ok(Publication::Published),
-            _ => return Err(nothing_staged(self.staged_subject(name))),
-        }
-        // Most servers' rename replaces what is there.
-        if look(connection, PUBLISH, &self.outbox, target)?.is_some() {
-            return Ok(Publication::TargetExists);
-        }
-        self.make_directories(connection, target)?;
-        let from = self.staging.full(connection, name.to_string().as_bytes());
-        let to = self.outbox.full(connection, target.as_bytes());
-        match rename(connection, PUBLISH, &subject, &from, &to)? {
-            Ok(()) => Ok(Publication::Published),
-            Err(refusal) => match look(connection, PUBLISH, &self.outbox, target)? {
-                Some(_) => Ok(Publication::TargetExists),
-                None => Err(failure::refused(PUBLISH, &subject, &refusal)),
-            },
-        }
-    }
-
-    fn judge(&self, connection: &mut Connection, name: &StagedName) -> Result<Standing> {
-        const OPERATION: &str = "look for";
-        if self.staged_is_there(connection, &name.to_string(), OPERATION)? {
-            return Ok(Standing::Staged);
-        }
-        Ok(match self.staged_is_there(connection, &witness_of(name), OPERATION)? {
-            true => Standing::Published,
-            false => Standing::Nothing,
-        })
-    }
-
-    /// The directories on the way to a target.
-    fn make_directories(&self, connection: &mut Connection, target: &EntryPath) -> Result<()> {
-        parents(target).try_for_each(|directory| {
-            let full = self.outbox.full(connection, directory);
-            make_directory(connection, self.outbox.address(), &full)
-        })
-    }
-}
-
-/// Makes a directory; one that is there is fine.
-fn make_directory(connection: &mut Connection, subject: &str, full: &[u8]) -> Result<()> {
-    const OPERATION: &str = "make directory";
-    if enter(connection, OPERATION, subject, full).is_ok_and(|is_there| is_there) {
-        return Ok(());
-    }
-    match connection.ask(OPERATION, subject, "MKD", full, &[Status::PathCreated, Status::CommandOk])? {
-        Ok(_) => Ok(()),
-        // Another one may have made it meanwhile.
-        Err(refusal) if !enter(connection, OPERATION, subject, full)? => {
-            Err(failure::refused(OPERATION, subject, &refusal))
-        }
-        Err(_) => Ok(()),
+    fn look_at_staged(
+        &self,
+        connection: &mut Connection,
+        name: &str,
+        operation: &'static str,
+    ) -> Result<Option<Found>> {
+        look(connection, operation, &self.staging, &staging::path_of(name)?)
     }
 }
 
@@ -219,15 +177,15 @@ impl Outbox for FtpOutbox {
         Ok(publication)
     }
 
-    fn standing(&self, name: &StagedName, _target: &EntryPath) -> Result<Standing> {
-        self.within("look for", |connection| self.judge(connection, name))
+    fn standing(&self, name: &StagedName, target: &EntryPath) -> Result<Standing> {
+        self.within("look for", |connection| self.judge(connection, name, target))
     }
 
     fn discard(&self, name: &StagedName) -> Result<()> {
         self.within("discard", |connection| {
             // The witness first: without a temporary name it would say that the file was published.
             self.remove(connection, &witness_of(name), "discard")?;
-            self.remove(connection, &name.to_string(), "discard")
+            self.remove(connection, &staged_of(name), "discard")
         })
     }
 

@@ -111,7 +111,7 @@ fn an_upload_goes_on_behind_what_the_server_has() {
         let mut staged = outbox.stage(&name, Attributes::default()).unwrap();
         bytes.chunks(50_000).for_each(|block| staged.write(block).unwrap());
         assert_eq!(staged.finish().unwrap().size, bytes.len() as u64);
-        assert!(fs::read(scratch.path().join("out/.dropbridge").join(name.to_string())).unwrap() == bytes);
+        assert!(fs::read(scratch.path().join("out/.dropbridge").join(format!("{name}.staged"))).unwrap() == bytes);
         let sent = proxy.bytes(Direction::Up);
         assert!(sent < bytes.len() as u64 * 4 / 3, "{sent} bytes were sent, {tls:?}");
     }

@@ -23,7 +23,7 @@ pub use pauses::Pauses;
 pub use refusal::{no_file, no_size_and_time, not_regular, short_file};
 pub use root::{Root, join, parents};
 pub use sessions::{Session, Sessions};
-pub use staging::{Pin, STAGING, StagedNames, identity_of, nothing_staged, pass, witness_of};
+pub use staging::{Pin, STAGING, StagedNames, WITNESS, identity_of, nothing_staged, pass, witness_of};
 pub use survey::Survey;
 pub use turns::{Turn, Turns};
 pub use upload::{BlockWriter, Upload, require_size};

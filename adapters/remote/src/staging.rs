@@ -10,7 +10,8 @@ use sha2::{Digest, Sha256};
 /// The staging directory of an outbox that names none: within the outbox, so on its file system.
 pub const STAGING: &str = ".dropbridge";
 
-const WITNESS: &str = ".witness";
+/// What the name of a witness ends in.
+pub const WITNESS: &str = ".witness";
 
 /// The name of a witness.
 #[must_use]

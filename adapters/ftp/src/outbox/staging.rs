@@ -1,14 +1,34 @@
 //! Files and witnesses under temporary names.
+//!
+//! A server may carry out a line that was cut as far as it came (ProFTPD does, where there is no TLS). So everything is made
+//! and removed from within its directory, and no beginning of a name is another one: what is staged has an ending, as its
+//! witness has. What a cut line made all the same is empty, and is removed.
 
 use dropbridge_port::{EntryPath, ErrorKind, PortError, Result, StagedName};
-use dropbridge_remote::{StagedNames, witness_of};
+use dropbridge_remote::{STAGING, StagedNames, WITNESS, witness_of};
 use suppaftp::Status;
 
-use super::{FtpOutbox, make_directory};
+use super::FtpOutbox;
 use crate::connection::Connection;
 use crate::failure;
 use crate::listing::{Directory, Line, read_directory};
-use crate::tree::enter;
+use crate::look::Kind;
+use crate::tree::{Tree, enter};
+
+/// What the name of a staged file ends in.
+const STAGED: &str = ".staged";
+
+/// The name of a staged file.
+pub(super) fn staged_of(name: &StagedName) -> String {
+    format!("{name}{STAGED}")
+}
+
+/// Whether an empty file was made by a line that was cut in the name of one of ours.
+fn is_cut(name: &[u8]) -> bool {
+    let prefix = StagedName::PREFIX.as_bytes();
+    let is_whole = [STAGED.as_bytes(), WITNESS.as_bytes()].iter().any(|ending| name.ends_with(ending));
+    !is_whole && (name.starts_with(prefix) || prefix.starts_with(name))
+}
 
 /// A name of the staging directory as a path.
 pub(super) fn path_of(name: &str) -> Result<EntryPath> {
@@ -21,11 +41,11 @@ impl FtpOutbox {
         const OPERATION: &str = "stage";
         let full = self.staging.full(connection, b"");
         if self.makes_staging {
-            make_directory(connection, self.staging.address(), &full)?;
+            make_directory(connection, &self.outbox, STAGING.as_bytes())?;
         } else if !enter(connection, OPERATION, self.staging.address(), &full)? {
             return Err(self.staging.missing(OPERATION));
         }
-        if self.staged_is_there(connection, &name.to_string(), OPERATION)? {
+        if self.look_at_staged(connection, &staged_of(name), OPERATION)?.is_some() {
             let subject = self.staged_subject(name);
             return Err(PortError::new(ErrorKind::Conflict, OPERATION, subject, "a file of this name is there"));
         }
@@ -36,16 +56,16 @@ impl FtpOutbox {
     pub(super) fn leave_witness(&self, connection: &mut Connection, name: &StagedName) -> Result<()> {
         const OPERATION: &str = "witness";
         let (witness, subject) = (witness_of(name), self.staged_subject(name));
-        if self.staged_is_there(connection, &witness, OPERATION)? {
+        if self.look_at_staged(connection, &witness, OPERATION)?.is_some() {
             return Ok(());
         }
-        let full = self.staging.full(connection, witness.as_bytes());
-        let transfer = connection.begin(OPERATION, &subject, "STOR", &full, 0)?;
+        self.enter_staging(connection, OPERATION)?;
+        let transfer = connection.begin(OPERATION, &subject, "STOR", witness.as_bytes(), 0)?;
         let transfer = failure::done(OPERATION, &subject, transfer)?;
         let answer = connection.finish(OPERATION, &subject, transfer)?;
         failure::done(OPERATION, &subject, answer)?;
         // Nothing was sent, so that the answer may be of another mind than the disk.
-        if !self.staged_is_there(connection, &witness, OPERATION)? {
+        if self.look_at_staged(connection, &witness, OPERATION)?.is_none() {
             let message = "the server does not keep an empty file";
             return Err(PortError::new(ErrorKind::Refused, OPERATION, subject, message)
                 .with_hint("without one nobody can tell after a crash what was delivered: ask the server's owner"));
@@ -58,17 +78,48 @@ impl FtpOutbox {
         const OPERATION: &str = "list staged files in";
         let full = self.staging.full(connection, b"");
         let directory = Directory { full, subject: self.staging.address().to_owned() };
-        let mut names = StagedNames::of(owner);
+        let (mut names, mut cut) = (StagedNames::of(owner), Vec::new());
         let read = read_directory(connection, OPERATION, &directory, |line| {
-            if let Line::Row(row) = line {
-                names.see(row.name);
+            let Line::Row(row) = line else { return Ok(()) };
+            names.see(row.name.strip_suffix(STAGED.as_bytes()).unwrap_or(row.name));
+            if row.found.kind == Kind::File && row.found.size == Some(0) && is_cut(row.name) {
+                cut.extend(String::from_utf8(row.name.to_vec()));
             }
             Ok(())
         });
         match read {
-            Err(error) if error.kind == ErrorKind::NotFound && self.makes_staging => Ok(Vec::new()),
-            answer => answer.map(|()| names.in_order()),
+            Err(error) if error.kind == ErrorKind::NotFound && self.makes_staging => return Ok(Vec::new()),
+            answer => answer?,
         }
+        cut.iter().try_for_each(|name| self.remove(connection, name, "remove what a cut line made in"))?;
+        Ok(names.in_order())
+    }
+
+    /// Goes to the staging directory, which is there.
+    pub(super) fn enter_staging(&self, connection: &mut Connection, operation: &'static str) -> Result<()> {
+        let full = self.staging.full(connection, b"");
+        if enter(connection, operation, self.staging.address(), &full)? {
+            return Ok(());
+        }
+        Err(self.staging.missing(operation))
+    }
+}
+
+/// Makes a directory below another one; one that is there is fine.
+pub(super) fn make_directory(connection: &mut Connection, above: &Tree, below: &[u8]) -> Result<()> {
+    const OPERATION: &str = "make directory";
+    let (full, subject) = (above.full(connection, below), above.address());
+    if enter(connection, OPERATION, subject, &full).is_ok_and(|is_there| is_there) {
+        return Ok(());
+    }
+    above.require_root(connection, OPERATION)?;
+    match connection.ask(OPERATION, subject, "MKD", below, &[Status::PathCreated, Status::CommandOk])? {
+        Ok(_) => Ok(()),
+        // Another one may have made it meanwhile.
+        Err(refusal) if !enter(connection, OPERATION, subject, &full)? => {
+            Err(failure::refused(OPERATION, subject, &refusal))
+        }
+        Err(_) => Ok(()),
     }
 }
 
@@ -83,5 +134,26 @@ pub(super) fn staged_size(
         Ok(body) => Ok(std::str::from_utf8(&body).ok().and_then(|text| text.get(4..)?.trim().parse().ok())),
         Err(refusal) if refusal.may_be_missing() => Ok(None),
         Err(refusal) => Err(failure::refused(operation, subject, &refusal)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn no_beginning_of_a_name_is_another_name() {
+        let name = StagedName::new("relay.orders", 1, 12).unwrap();
+        for whole in [staged_of(&name), witness_of(&name)] {
+            assert!(!is_cut(whole.as_bytes()), "{whole}");
+            for end in 1..whole.len() {
+                assert!(is_cut(&whole.as_bytes()[..end]), "{whole} up to {end}");
+            }
+        }
+        for other in [&b"orders.dat"[..], b".profile", b"dropbridge"] {
+            assert!(!is_cut(other));
+        }
     }
 }

@@ -14,11 +14,12 @@ use dropbridge_remote::{Attempts, pass};
 use sha2::{Digest, Sha256};
 
 use super::FtpOutbox;
-use super::staging::staged_size;
+use super::staging::{staged_of, staged_size};
 use crate::connection::Connection;
 use crate::failure::{self, Refusal};
 use crate::server::FtpServer;
 use crate::transfer::Transfer;
+use crate::tree::Tree;
 
 /// Bytes that are sent at a time.
 const BLOCK_BYTES: usize = 64 << 10;
@@ -31,7 +32,9 @@ const OPERATION: &str = "write";
 /// A staged file that is being written.
 pub(super) struct FtpStaged {
     server: Arc<FtpServer>,
-    full: Vec<u8>,
+    staging: Tree,
+    /// Its name in the staging directory.
+    name: String,
     subject: String,
     sha256: Sha256,
     /// None while the connection is away.
@@ -56,9 +59,9 @@ impl FtpOutbox {
     /// Makes a new file under a temporary name. Nothing had it a moment ago, and no other ever gets it.
     pub(super) fn create(&self, name: &StagedName) -> Result<FtpStaged> {
         let mut connection = self.server.take()?;
-        let full = self.staging.full(&connection, name.to_string().as_bytes());
-        let subject = self.staged_subject(name);
-        let transfer = match connection.begin("stage", &subject, "STOR", &full, 0)? {
+        self.enter_staging(&mut connection, "stage")?;
+        let (name, subject) = (staged_of(name), self.staged_subject(name));
+        let transfer = match connection.begin("stage", &subject, "STOR", name.as_bytes(), 0)? {
             Ok(transfer) => transfer,
             Err(refusal) => {
                 self.server.give_back(connection);
@@ -67,7 +70,8 @@ impl FtpOutbox {
         };
         Ok(FtpStaged {
             server: Arc::clone(&self.server),
-            full,
+            staging: self.staging.clone(),
+            name,
             subject,
             sha256: Sha256::new(),
             sending: Some(Sending { transfer, connection }),
@@ -108,6 +112,12 @@ impl FtpStaged {
         }
     }
 
+    /// What the server has of it, in bytes; `None` where it has none.
+    fn size_there(&self, connection: &mut Connection) -> Result<Option<u64>> {
+        let full = self.staging.full(connection, self.name.as_bytes());
+        staged_size(connection, OPERATION, &self.subject, &full)
+    }
+
     /// Why a server stops taking bytes it says, as a rule: a disk that is full, a quota that is used up.
     fn said(&mut self) -> Option<PortError> {
         let Sending { transfer, mut connection } = self.sending.take()?;
@@ -141,14 +151,15 @@ impl FtpStaged {
             )
         };
         let mut connection = self.server.take()?;
-        let there = staged_size(&mut connection, OPERATION, &self.subject, &self.full)?;
+        let there = self.size_there(&mut connection)?;
         let there =
             there.ok_or_else(|| anew("the server has nothing of it after the connection was lost".to_owned()))?;
         let missing = self.sent.checked_sub(there);
         let missing = missing.filter(|missing| *missing <= self.kept_bytes as u64).ok_or_else(|| {
             anew(format!("the server has {there} bytes of {} after the connection was lost", self.sent))
         })?;
-        let begun = connection.begin(OPERATION, &self.subject, "STOR", &self.full, there)?;
+        self.staging.require_root(&mut connection, OPERATION)?;
+        let begun = connection.begin(OPERATION, &self.subject, "STOR", self.name.as_bytes(), there)?;
         let mut transfer = begun.map_err(|refusal| anew(format!("it cannot be gone on with: {}", refusal.text)))?;
         let mut skip = self.kept_bytes as u64 - missing;
         for block in &self.kept {
@@ -172,20 +183,17 @@ impl FtpStaged {
                 continue;
             };
             let error = match connection.finish(OPERATION, &self.subject, transfer) {
-                Ok(Ok(())) => {
-                    let there = staged_size(&mut connection, OPERATION, &self.subject, &self.full);
-                    match there {
-                        Ok(Some(there)) if there == self.sent => {
-                            self.server.give_back(connection);
-                            return Ok(());
-                        }
-                        Ok(there) => {
-                            let message = format!("the server has {} of {} bytes", there.unwrap_or(0), self.sent);
-                            PortError::new(ErrorKind::Transient, OPERATION, &self.subject, message)
-                        }
-                        Err(error) => error,
+                Ok(Ok(())) => match self.size_there(&mut connection) {
+                    Ok(Some(there)) if there == self.sent => {
+                        self.server.give_back(connection);
+                        return Ok(());
                     }
-                }
+                    Ok(there) => {
+                        let message = format!("the server has {} of {} bytes", there.unwrap_or(0), self.sent);
+                        PortError::new(ErrorKind::Transient, OPERATION, &self.subject, message)
+                    }
+                    Err(error) => error,
+                },
                 Ok(Err(refusal)) if !is_cut(&refusal) => {
                     return Err(failure::refused(OPERATION, &self.subject, &refusal));
                 }
