@@ -13,10 +13,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 use std::time::Instant;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 use clap::{Args, ValueEnum};
 use dropbridge_conformance::ftpd::FtpdTls;
-use dropbridge_port::{EntryPath, ListRequest, Share};
+use dropbridge_port::{Entry, EntryPath, ListRequest, Share};
 use sha2::{Digest, Sha256};
 
 use super::contender::{Contender, interleave};
@@ -70,6 +70,11 @@ trait Served {
     /// The bridge's share of a directory, over a connection of its own.
     fn share(&self, directory: &Path) -> Result<Box<dyn Share>>;
 
+    /// How many files the client fetches beside each other, and so the bridge.
+    fn beside_each_other(&self) -> usize {
+        1
+    }
+
     /// The client, fetching all files of a directory into another.
     fn fetching(&self, from: &Path, to: &Path, scratch: &Path) -> Result<Command>;
 
@@ -119,7 +124,7 @@ impl Bed {
         };
         let ours = |_| {
             clean()?;
-            timed(|| fetch(&*self.served.share(&self.at(directory))?, &got, files))
+            timed(|| fetch(&*self.served.share(&self.at(directory))?, &got, files, self.served.beside_each_other()))
         };
         let theirs = |_| {
             clean()?;
@@ -201,12 +206,22 @@ pub(super) fn timed(work: impl FnOnce() -> Result<()>) -> Result<Sample> {
     Ok(Sample { wall_s: begun.elapsed().as_secs_f64(), cpu_s: f64::NAN, peak_bytes: f64::NAN })
 }
 
-/// As a capture does: stat, read and hash, stat again.
-pub(super) fn fetch(share: &dyn Share, to: &Path, files: u64) -> Result<()> {
+/// Fetches all files of a share, so many beside each other.
+fn fetch(share: &dyn Share, to: &Path, files: u64, beside_each_other: usize) -> Result<()> {
     let listed = share.list(ListRequest::default())?;
     ensure!(listed.entries.len() as u64 == files, "not all files were listed");
+    std::thread::scope(|scope| {
+        let part = listed.entries.len().div_ceil(beside_each_other);
+        let parts = listed.entries.chunks(part).map(|part| scope.spawn(|| capture(share, to, part)));
+        let begun: Vec<_> = parts.collect();
+        begun.into_iter().try_for_each(|part| part.join().map_err(|_| anyhow!("a capture panicked"))?)
+    })
+}
+
+/// As a capture does: stat, read and hash, stat again.
+fn capture(share: &dyn Share, to: &Path, entries: &[Entry]) -> Result<()> {
     let mut block = vec![0; BLOCK_BYTES];
-    for entry in &listed.entries {
+    for entry in entries {
         let mut source = share.open(&entry.path)?;
         let before = source.stat()?;
         let mut hasher = Sha256::new();
