@@ -118,8 +118,8 @@ impl Forwarding {
     }
 }
 
-/// The newest business date of which events of a department stand on an authoritative topic, from either side: a record
-/// of the control topic, written with them. Kept of departments that state `[cutover]`.
+/// The newest business date of which events of a department stand on an authoritative topic, from either side, or of which
+/// a legacy file was withheld: a record of the control topic, written with them. Kept of departments that state `[cutover]`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Spoken {
     /// Version of this format.

@@ -112,7 +112,7 @@ pub enum Outcome {
         events: u64,
         /// How many more it made, of dates for which the new service speaks.
         withheld: u64,
-        /// The newest date of those to publish.
+        /// The newest date of all of them.
         newest_date: Option<BusinessDate>,
     },
     /// It is not: its bytes are in the store.

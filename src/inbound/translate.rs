@@ -358,11 +358,12 @@ impl<'a, R: Read> Translator<'a, R> {
             }
         }
         self.ordinal += 1;
+        // Also where the new service speaks for it: a date of which a file was withheld does not go back.
+        self.newest_date = self.newest_date.max(Some(business_date));
         if self.journal.is_some_and(|journal| journal.authority_on(business_date) == Authority::Candidate) {
             self.withheld += 1;
             return Ok(Made::Withheld);
         }
-        self.newest_date = self.newest_date.max(Some(business_date));
         let particulars = Particulars {
             event_type: event.event_type(),
             schema: schema.id(),

@@ -1,5 +1,5 @@
-//! The newest business date of which events of a department were published: written with the events, so that a cutover
-//! knows which dates are free.
+//! The newest business date of which events of a department were published, or withheld: written with them, so that a
+//! cutover knows which dates are free.
 
 use std::collections::BTreeMap;
 
@@ -40,7 +40,7 @@ impl Publisher {
         self.spoken = SpokenDates { committed: spoken.clone(), sent: BTreeMap::new() };
     }
 
-    /// Events of a date go out with the open transaction: says so where it is the newest of a department that is
+    /// Events of a date go out with the open transaction, or are recorded as withheld: says so where it is the newest of a department that is
     /// followed.
     ///
     /// # Errors

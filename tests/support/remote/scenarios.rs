@@ -231,6 +231,5 @@ pub fn full_disk_in_mid_upload(server: &impl RemoteServer, ready: Ready) {
     let expected: BTreeMap<_, _> = both.flat_map(|(file, bytes)| ready.delivered(file, bytes)).collect();
     let there = files(&at);
     assert!(there == expected, "the files, and their markers if they have any: {:?}", there.keys());
-    drop(running);
-    assert!(left_behind(&site).is_empty(), "{:?}", left_behind(&site));
+    wait_for_or("the receipts", || running.log(), || left_behind(&site).is_empty());
 }
