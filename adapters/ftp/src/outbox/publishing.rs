@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use dropbridge_port::{EntryPath, EntryStat, Publication, Result, StagedName, Standing};
+use dropbridge_port::{EntryPath, EntryStat, ErrorKind, PortError, Publication, Result, StagedName, Standing};
 use dropbridge_remote::{nothing_staged, parents, witness_of};
 
 use super::staging::{make_directory, staged_of};
@@ -71,6 +71,13 @@ impl FtpOutbox {
         }
         if self.look_at_staged(connection, &witness_of(name), OPERATION)?.is_none() {
             return Ok(Standing::Nothing);
+        }
+        // Staged by another protocol, before the share was reached by this one: it has a name without ending.
+        let elsewhere = self.look_at_staged(connection, &name.to_string(), OPERATION)?;
+        if elsewhere.and_then(|found| found.size).is_some_and(|size| size > 0) {
+            let message = "it was staged by another protocol than FTP, and cannot be published by this one";
+            return Err(PortError::new(ErrorKind::Refused, OPERATION, self.staged_subject(name), message)
+                .with_hint("reach the share as before until what is under way is delivered"));
         }
         self.mend(connection, name, target)?;
         Ok(Standing::Published)

@@ -23,11 +23,14 @@ pub(super) fn staged_of(name: &StagedName) -> String {
     format!("{name}{STAGED}")
 }
 
-/// Whether an empty file was made by a line that was cut in the name of one of ours.
-fn is_cut(name: &[u8]) -> bool {
+/// Whether an empty file was made by a line that was cut in the name of one of this owner's. What others stage in the same
+/// directory by another protocol has no ending, and is theirs.
+fn is_cut(name: &[u8], owner: &str) -> bool {
     let prefix = StagedName::PREFIX.as_bytes();
     let is_whole = [STAGED.as_bytes(), WITNESS.as_bytes()].iter().any(|ending| name.ends_with(ending));
-    !is_whole && (name.starts_with(prefix) || prefix.starts_with(name))
+    let staged = std::str::from_utf8(name).ok().and_then(StagedName::parse);
+    let is_of_another = staged.is_some_and(|staged| staged.owner() != owner);
+    !is_whole && !is_of_another && (name.starts_with(prefix) || prefix.starts_with(name))
 }
 
 /// A name of the staging directory as a path.
@@ -81,9 +84,10 @@ impl FtpOutbox {
         let (mut names, mut cut) = (StagedNames::of(owner), Vec::new());
         let read = read_directory(connection, OPERATION, &directory, |line| {
             let Line::Row(row) = line else { return Ok(()) };
-            names.see(row.name.strip_suffix(STAGED.as_bytes()).unwrap_or(row.name));
-            if row.found.kind == Kind::File && row.found.size == Some(0) && is_cut(row.name) {
+            if row.found.kind == Kind::File && row.found.size == Some(0) && is_cut(row.name, owner) {
                 cut.extend(String::from_utf8(row.name.to_vec()));
+            } else {
+                names.see(row.name.strip_suffix(STAGED.as_bytes()).unwrap_or(row.name));
             }
             Ok(())
         });
@@ -147,13 +151,14 @@ mod tests {
     fn no_beginning_of_a_name_is_another_name() {
         let name = StagedName::new("relay.orders", 1, 12).unwrap();
         for whole in [staged_of(&name), witness_of(&name)] {
-            assert!(!is_cut(whole.as_bytes()), "{whole}");
+            assert!(!is_cut(whole.as_bytes(), "relay.orders"), "{whole}");
             for end in 1..whole.len() {
-                assert!(is_cut(&whole.as_bytes()[..end]), "{whole} up to {end}");
+                assert!(is_cut(&whole.as_bytes()[..end], "relay.orders"), "{whole} up to {end}");
             }
         }
-        for other in [&b"orders.dat"[..], b".profile", b"dropbridge"] {
-            assert!(!is_cut(other));
+        let by_another_protocol = StagedName::new("mirror", 1, 1).unwrap().to_string();
+        for other in ["orders.dat", ".profile", "dropbridge", &by_another_protocol] {
+            assert!(!is_cut(other.as_bytes(), "relay.orders"));
         }
     }
 }
