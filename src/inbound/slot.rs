@@ -16,7 +16,7 @@ use crate::arrivals::Arrival;
 use crate::health::Pulse;
 use crate::ledger::LedgerEntry;
 use crate::ledger::control::{Claim, FORMAT, Genesis};
-use crate::ledger::replay::{ControlState, read_control};
+use crate::ledger::replay::{ControlState, read_control, read_settled_control};
 use crate::stop::Backoff;
 
 pub use context::Context;
@@ -58,7 +58,7 @@ impl Slot {
         // Before anybody is fenced: a configuration that points at another bridge's log must not stop that bridge.
         let genesis = verify_genesis(&read_control(&*context.log, &context.topics)?, witness, &context)?;
         let writer = context.log.writer(&Context::transactional_id(&context.bridge, number))?;
-        let control = read_control(&*context.log, &context.topics)?;
+        let control = read_settled_control(&*context.log, &context.topics)?;
         let now = context.clock.now();
         let claim = Claim {
             format: FORMAT,

@@ -20,6 +20,9 @@ const POLL: Duration = Duration::from_millis(500);
 /// How many polls in a row may bring nothing before the log is called away.
 const IDLE_POLLS: u32 = 120;
 
+/// The same where a transaction that somebody left open is waited for: such a one ends by its timeout, of a minute.
+const SETTLING_POLLS: u32 = 240;
+
 /// Everything the control topic says.
 #[derive(Debug, Default)]
 pub struct ControlState {
@@ -72,7 +75,7 @@ impl Partition<'_> {
 
     /// The next record, or the end.
     pub(super) fn next(self, reader: &mut dyn Reader) -> Result<Polled> {
-        next(reader, self.topic)
+        next(reader, self.topic, IDLE_POLLS)
     }
 }
 
@@ -89,8 +92,8 @@ pub fn read_partition(
     Partition { log, topic, partition }.read(each)
 }
 
-/// Reads partitions from their beginning to the end that each has now, committed records only. One reader reads them
-/// all: to open one costs more than to read a few records.
+/// Reads partitions from their beginning, committed records only, each to the end that it has now; where `ends` names
+/// one, to that. One reader reads them all: to open one costs more than to read a few records.
 ///
 /// # Errors
 /// `Transient` when the log is away, and whatever `each` answers.
@@ -98,40 +101,60 @@ fn read_partitions(
     log: &dyn EventLog,
     topic: &str,
     partitions: &[u32],
+    ends: &BTreeMap<u32, i64>,
     mut each: impl FnMut(FetchedRecord) -> Result<()>,
 ) -> Result<()> {
     let starts: Vec<_> = partitions.iter().map(|partition| (topic, StartAt::Partition(*partition))).collect();
     let mut reader = log.reader_to_end(Isolation::ReadCommitted, &starts)?;
     let mut unfinished: BTreeSet<u32> = partitions.iter().copied().collect();
+    let polls = if ends.is_empty() { IDLE_POLLS } else { SETTLING_POLLS };
     while !unfinished.is_empty() {
-        match next(&mut *reader, topic)? {
+        match next(&mut *reader, topic, polls)? {
             Polled::Record(record) => each(record)?,
-            Polled::End { partition, .. } => _ = unfinished.remove(&partition),
-            Polled::Idle => {}
+            Polled::End { partition, offset, .. } if ends.get(&partition).is_none_or(|end| offset >= *end) => {
+                unfinished.remove(&partition);
+            }
+            Polled::End { .. } | Polled::Idle => {}
         }
     }
     Ok(())
 }
 
 /// The next record, or the end.
-fn next(reader: &mut dyn Reader, topic: &str) -> Result<Polled> {
-    for _ in 0..IDLE_POLLS {
+fn next(reader: &mut dyn Reader, topic: &str, polls: u32) -> Result<Polled> {
+    for _ in 0..polls {
         match reader.poll(POLL)? {
             Polled::Idle => {}
             polled => return Ok(polled),
         }
     }
-    Err(PortError::new(ErrorKind::Transient, "read", topic, "no answer for a minute"))
+    let message = format!("no answer for {} s", (POLL * polls).as_secs());
+    Err(PortError::new(ErrorKind::Transient, "read", topic, message))
 }
 
-/// Reads the control topic.
+/// Reads the control topic, as far as it shows.
 ///
 /// # Errors
 /// `Transient`, `Corrupt`.
 pub fn read_control(log: &dyn EventLog, topics: &Topics) -> Result<ControlState> {
-    let mut state = ControlState::default();
+    read_control_to(log, topics, &BTreeMap::new())
+}
+
+/// Reads the control topic with everything that was committed before this was asked for, for whoever goes on from what
+/// it says. A broker answers a commit before readers see it; and several write there, so that a transaction which
+/// somebody else left open hides what we have committed behind it. Both are waited for.
+///
+/// # Errors
+/// As for [`read_control`]; `Transient` also where a transaction stays open for longer than any may.
+pub fn read_settled_control(log: &dyn EventLog, topics: &Topics) -> Result<ControlState> {
+    let ends = log.watermarks(&topics.control)?.iter().map(|ends| (ends.partition, ends.high)).collect();
+    read_control_to(log, topics, &ends)
+}
+
+fn read_control_to(log: &dyn EventLog, topics: &Topics, ends: &BTreeMap<u32, i64>) -> Result<ControlState> {
+    let (topic, mut state) = (&topics.control, ControlState::default());
     let partitions: Vec<u32> = (0..=REQUEST_PARTITION).collect();
-    read_partitions(log, &topics.control, &partitions, |record| apply_control(&mut state, &topics.control, &record))?;
+    read_partitions(log, topic, &partitions, ends, |record| apply_control(&mut state, topic, &record))?;
     Ok(state)
 }
 

@@ -7,7 +7,7 @@ use dropbridge_port::{ErrorKind, PortError, Result};
 
 use super::{Context, Slot};
 use crate::ledger::control::Claim;
-use crate::ledger::replay::read_control;
+use crate::ledger::replay::{read_control, read_settled_control};
 
 /// How long a fenced holder waits for its successor's claim to show, before it believes that there is none.
 const CLAIM_PATIENCE: Duration = Duration::from_secs(3);
@@ -61,7 +61,7 @@ impl Slot {
         self.writer = self.context.log.writer(&Context::transactional_id(&self.context.bridge, self.number))?;
         self.write_claim()?;
         self.read_ledger()?;
-        let control = read_control(&*self.context.log, &self.context.topics)?;
+        let control = read_settled_control(&*self.context.log, &self.context.topics)?;
         self.begin_arrivals(control.arrivals)
     }
 
