@@ -87,7 +87,7 @@ pub fn take(
     handle.seek_to(0)?;
     let named = |error: PortError| PortError { subject: format!("{path} in {}", error.subject), ..error };
     let mut sink = Sink::new(options);
-    let mut block = vec![0; BLOCK_BYTES.min(usize::try_from(before.size + 1).unwrap_or(BLOCK_BYTES))];
+    let mut block = vec![0; BLOCK_BYTES.min(usize::try_from(before.size.saturating_add(1)).unwrap_or(BLOCK_BYTES))];
     loop {
         let length = match handle.read(&mut block) {
             Ok(0) => break,

@@ -26,17 +26,20 @@ pub(super) enum Staged {
     Part(Part, Vec<u8>),
     /// It changed meanwhile, and nothing is staged.
     Changed(EntryStat),
+    /// The relay is to end, and nothing is staged.
+    BrokenOff,
 }
 
-/// Stages one part. Whatever goes wrong, nothing of it is left, as far as that can be had.
+/// Stages one part, unless it is over before. Whatever goes wrong, nothing of it is left, as far as that can be had.
 pub(super) fn stage(
     inbox: &dyn Share,
     outbox: &dyn Outbox,
     name: &StagedName,
     attributes: Attributes,
     source: Source<'_>,
+    is_over: &dyn Fn() -> bool,
 ) -> Result<Staged> {
-    let staged = copy(inbox, outbox, name, attributes, source);
+    let staged = copy(inbox, outbox, name, attributes, source, is_over);
     if !matches!(staged, Ok(Staged::Part(..)))
         && let Err(error) = outbox.discard(name)
     {
@@ -51,6 +54,7 @@ fn copy(
     name: &StagedName,
     attributes: Attributes,
     source: Source<'_>,
+    is_over: &dyn Fn() -> bool,
 ) -> Result<Staged> {
     let Source { path, handle, gone, judged } = source;
     let before = handle.stat()?;
@@ -61,9 +65,12 @@ fn copy(
     // Temporary names mean nothing to a person, and differ each time.
     let of_file = |error: PortError| PortError { subject: format!("{path} in {}", outbox.address()), ..error };
     let mut staged = outbox.stage(name, attributes).map_err(of_file)?;
-    let mut block = vec![0; BLOCK_BYTES.min(usize::try_from(before.size + 1).unwrap_or(BLOCK_BYTES))];
+    let mut block = vec![0; BLOCK_BYTES.min(usize::try_from(before.size.saturating_add(1)).unwrap_or(BLOCK_BYTES))];
     let (mut size, mut tail) = (0, Vec::new());
     loop {
+        if is_over() {
+            return Ok(Staged::BrokenOff);
+        }
         let length = match handle.read(&mut block) {
             Ok(0) => break,
             Ok(length) => length,

@@ -39,11 +39,22 @@ pub fn takes_files_that_are_as_they_were(
     let of_next_week = stat();
     assert_eq!(moving.clear(&name, of_next_week).unwrap_err().kind, ErrorKind::Conflict);
     assert_eq!(names_in(&inbox), ["a"]);
+    assert_eq!(fs::read(done.join("a")).expect("the one before"), b"the next one");
     // A crash left it aside, and the next one came.
     fs::rename(inbox.join("a"), inbox.join(".dropbridge-clearing-a")).expect("put aside");
     put("after that");
     assert_eq!(deleting.clear(&name, of_next_week).unwrap(), Cleared::Done);
     assert_eq!(names_in(&inbox), ["a"]);
+    assert_eq!(fs::read(inbox.join("a")).expect("the next one"), b"after that");
+    // What is aside is another file than the one that is to go, and the name is taken: both stay.
+    let aside = inbox.join(".dropbridge-clearing-a");
+    fs::write(&aside, "somebody's").expect("a file aside");
+    let error = deleting.clear(&name, stat()).unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Conflict, "{error}");
+    assert!(error.message.contains("while it was put aside"), "{error}");
+    let read = |path: &Path| fs::read_to_string(path).expect("a file that was there");
+    assert_eq!((read(&aside), read(&inbox.join("a"))), ("somebody's".to_owned(), "after that".to_owned()));
+    fs::remove_file(&aside).expect("a file aside");
     assert_eq!(by(Disposal::Rename(".old".to_owned())).clear(&name, stat()).unwrap(), Cleared::Done);
     assert_eq!(names_in(&inbox), ["a.old"]);
 }

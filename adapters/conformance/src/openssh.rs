@@ -20,7 +20,7 @@ const SSHD: &str = "/usr/sbin/sshd";
 pub struct OpenSshOptions {
     /// The zone of the server's clock (`TZ`).
     pub zone: Option<&'static str>,
-    /// Further lines of its configuration.
+    /// Further lines of its configuration. They count, whatever else would stand there.
     pub lines: String,
 }
 
@@ -129,13 +129,13 @@ impl OpenSsh {
 fn command(daemon: &Daemon, options: &OpenSshOptions) -> Command {
     let at = |name: &str| daemon.path(name).display().to_string();
     let config = format!(
-        "ListenAddress 127.0.0.1\nPort {}\nHostKey {}\nAuthorizedKeysFile {}\nStrictModes no\nUsePAM no\nPidFile none\n\
+        "{}\nListenAddress 127.0.0.1\nPort {}\nHostKey {}\nAuthorizedKeysFile {}\nStrictModes no\nUsePAM no\nPidFile none\n\
          PermitRootLogin yes\nPasswordAuthentication yes\nKbdInteractiveAuthentication no\nUseDNS no\n\
-         MaxStartups 200\nMaxAuthTries 6\nSubsystem sftp internal-sftp\n{}\n",
+         MaxStartups 200\nMaxAuthTries 6\nSubsystem sftp internal-sftp\n",
+        options.lines,
         daemon.address().port(),
         at("host_key"),
         at("authorized_keys"),
-        options.lines
     );
     fs::write(daemon.path("sshd_config"), config).expect("sshd_config");
     fs::set_permissions(daemon.directory(), fs::Permissions::from_mode(0o755)).expect("permissions");

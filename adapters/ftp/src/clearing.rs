@@ -3,31 +3,20 @@
 use std::sync::Arc;
 
 use dropbridge_port::{Cleared, Clearing, Disposal, EntryPath, EntryStat, ErrorKind, PortError, Result};
+use dropbridge_remote::{ClearingSession, Way, clear};
 use suppaftp::Status;
 
 use crate::connection::Connection;
 use crate::failure::{self, Answer};
-use crate::look::{Found, look};
+use crate::look::look;
 use crate::server::FtpServer;
 use crate::tree::Tree;
-
-/// What a file is called while it is looked at.
-const ASIDE: &[u8] = b".dropbridge-clearing-";
-
-const OPERATION: &str = "take out of the inbox";
 
 /// Deletes files of a directory, moves them to another, or renames them.
 pub struct FtpClearing {
     server: Arc<FtpServer>,
     inbox: Tree,
-    way: Way,
-}
-
-/// Where they go.
-enum Way {
-    Delete,
-    Move(Tree),
-    Rename(String),
+    way: Way<Tree>,
 }
 
 impl FtpClearing {
@@ -35,79 +24,54 @@ impl FtpClearing {
     #[must_use]
     pub fn new(server: Arc<FtpServer>, root: &[u8], inbox: &str, disposal: &Disposal) -> Self {
         let tree = |below: &str| Tree::new(server.address(), root, below);
-        let way = match disposal {
-            Disposal::Delete => Way::Delete,
-            Disposal::Move(directory) => Way::Move(tree(directory)),
-            Disposal::Rename(suffix) => Way::Rename(suffix.clone()),
-        };
-        let inbox = tree(inbox);
+        let (inbox, way) = (tree(inbox), Way::new(disposal, tree));
         Self { server, inbox, way }
     }
+}
 
-    fn look(&self, connection: &mut Connection, path: &EntryPath) -> Result<Option<Found>> {
-        look(connection, OPERATION, &self.inbox, path)
+impl Clearing for FtpClearing {
+    fn clear(&self, path: &EntryPath, expected: EntryStat) -> Result<Cleared> {
+        // What was done before the connection was lost is found by the second attempt: put aside, or gone.
+        self.server.with_connection(|connection| clear(connection, &self.inbox, &self.way, path, expected))
+    }
+}
+
+impl ClearingSession for Connection {
+    type Tree = Tree;
+
+    /// Most servers' do.
+    const MAY_REPLACE: bool = true;
+
+    fn look(&mut self, operation: &'static str, tree: &Tree, path: &EntryPath) -> Result<Option<Option<EntryStat>>> {
+        Ok(look(self, operation, tree, path)?.map(|found| found.stat()))
     }
 
-    /// Where a file that was put aside goes; the answer says whether it did.
-    fn dispose(&self, connection: &mut Connection, aside: &EntryPath, path: &EntryPath) -> Result<Answer<()>> {
-        let subject = self.inbox.subject(path);
-        let from = self.inbox.full(connection, aside.as_bytes());
-        let (tree, to) = match &self.way {
-            Way::Delete => return remove(connection, OPERATION, &subject, &from),
-            Way::Rename(suffix) => (&self.inbox, path.sibling(&[path.file_name(), suffix.as_bytes()].concat())),
-            Way::Move(destination) => {
-                destination.require_root(connection, "move to")?;
-                (destination, EntryPath::new(path.file_name()))
-            }
-        };
-        let unsafe_name = || PortError::new(ErrorKind::Bug, OPERATION, &subject, "no name to go to");
-        let to = to.ok_or_else(unsafe_name)?;
-        // Not every server's rename refuses a name that is taken.
-        if look(connection, OPERATION, tree, &to)?.is_some() {
-            let message = "a file of this name is where it is to go";
-            return Err(PortError::new(ErrorKind::Conflict, OPERATION, tree.subject(&to), message)
-                .with_hint("move that one away"));
-        }
-        rename(connection, OPERATION, &subject, &from, (tree, &to))
+    fn require_root(&mut self, operation: &'static str, tree: &Tree) -> Result<()> {
+        tree.require_root(self, operation)
     }
 
-    fn clear_over(&self, connection: &mut Connection, path: &EntryPath, expected: EntryStat) -> Result<Cleared> {
-        self.inbox.require_root(connection, OPERATION)?;
-        let subject = self.inbox.subject(path);
-        let aside = path.sibling(&[ASIDE, path.file_name()].concat());
-        let aside = aside.ok_or_else(|| PortError::new(ErrorKind::Bug, OPERATION, &subject, "no name beside it"))?;
-        let full = self.inbox.full(connection, path.as_bytes());
-        let full_aside = self.inbox.full(connection, aside.as_bytes());
-        // One that is aside already was left by a crash.
-        if self.look(connection, &aside)?.is_none() {
-            if self.look(connection, path)?.is_none() {
-                return Ok(Cleared::Gone);
-            }
-            let moved = rename(connection, OPERATION, &subject, &full, (&self.inbox, &aside))?;
-            failure::done(OPERATION, &subject, moved)?;
+    fn rename(&mut self, operation: &'static str, from: (&Tree, &EntryPath), to: (&Tree, &EntryPath)) -> Result<()> {
+        let (subject, full) = (from.0.subject(from.1), from.0.full(self, from.1.as_bytes()));
+        let Err(refusal) = rename(self, operation, &subject, &full, to)? else { return Ok(()) };
+        // Servers have one number for what is missing and for what is not permitted.
+        if refusal.may_be_missing() && look(self, operation, from.0, from.1)?.is_none() {
+            return Err(PortError::new(ErrorKind::NotFound, operation, subject, refusal.text));
         }
-        let Some(there) = self.look(connection, &aside)? else { return Ok(Cleared::Gone) };
-        let stat = there.stat().map(|stat| (stat.size, stat.modified_ns));
-        if stat != Some((expected.size, expected.modified_ns)) {
-            self.put_back(connection, &subject, &full_aside, path)?;
-            return Ok(Cleared::Changed);
-        }
-        let disposed = self.dispose(connection, &aside, path);
-        match disposed.and_then(|answer| failure::done(OPERATION, &subject, answer)) {
-            Ok(()) => Ok(Cleared::Done),
-            // A connection that is lost leaves it aside: the next attempt goes on from there.
-            Err(error) if connection.is_broken() => Err(error),
-            Err(error) => {
-                self.put_back(connection, &subject, &full_aside, path)?;
-                Err(error)
-            }
-        }
+        Err(failure::refused(operation, &subject, &refusal))
     }
 
-    fn put_back(&self, connection: &mut Connection, subject: &str, aside: &[u8], path: &EntryPath) -> Result<()> {
-        const OPERATION: &str = "put back into the inbox";
-        let moved = rename(connection, OPERATION, subject, aside, (&self.inbox, path))?;
-        failure::done(OPERATION, subject, moved)
+    fn remove(&mut self, operation: &'static str, tree: &Tree, path: &EntryPath) -> Result<()> {
+        let (subject, full) = (tree.subject(path), tree.full(self, path.as_bytes()));
+        let removed = remove(self, operation, &subject, &full)?;
+        failure::done(operation, &subject, removed)
+    }
+
+    fn subject(tree: &Tree, path: &EntryPath) -> String {
+        tree.subject(path)
+    }
+
+    fn is_broken(&self) -> bool {
+        Self::is_broken(self)
     }
 }
 
@@ -142,11 +106,4 @@ pub(crate) fn remove(
 ) -> Result<Answer<()>> {
     let done = [Status::RequestedFileActionOk, Status::CommandOk];
     Ok(connection.ask(operation, subject, "DELE", full, &done)?.map(drop))
-}
-
-impl Clearing for FtpClearing {
-    fn clear(&self, path: &EntryPath, expected: EntryStat) -> Result<Cleared> {
-        // What was done before the connection was lost is found by the second attempt: put aside, or gone.
-        self.server.with_connection(|connection| self.clear_over(connection, path, expected))
-    }
 }

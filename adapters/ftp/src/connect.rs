@@ -2,10 +2,12 @@
 
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
 use dropbridge_port::{ErrorKind, PortError, Result, Secret};
+use dropbridge_remote::unanswered_login;
 use suppaftp::types::FileType;
 use suppaftp::{FtpError, FtpResult, Mode, Status};
 
@@ -23,19 +25,20 @@ const FACTS: &str = "type;size;modify;unique;perm;";
 /// Opens a connection. What the server can do is asked for unless it is known. Blocks for `connect_timeout` at most.
 ///
 /// # Errors
-/// `Transient` when the server cannot be reached, `Refused` when it is not the right one or does not let us in,
-/// `Configuration` for trust that cannot be used.
+/// `Transient` when the server cannot be reached, `Refused` when it is not the right one or does not let us in, or
+/// does not answer the password, `Configuration` for trust that cannot be used.
 pub(crate) fn connect(settings: &FtpSettings, known: Option<Arc<Abilities>>) -> Result<Connection> {
     let (sender, receiver) = channel();
-    let stated = settings.clone();
+    let (stated, awaits_login) = (settings.clone(), Arc::new(AtomicBool::new(false)));
+    let noted = Arc::clone(&awaits_login);
     // Looking a name up has no timeout, and each step of logging in has one of its own: who waits gives all of it up.
     let begun = std::thread::Builder::new().name("ftp connect".to_owned()).spawn(move || {
-        let _taken = sender.send(open(&stated, known.as_ref()));
+        let _taken = sender.send(open(&stated, known.as_ref(), &noted));
     });
     begun.map_err(|error| trouble(settings, error))?;
     match receiver.recv_timeout(settings.connect_timeout) {
         Ok(opened) => opened,
-        Err(RecvTimeoutError::Timeout) => Err(too_late(settings)),
+        Err(RecvTimeoutError::Timeout) => Err(unless_login(settings, &awaits_login, too_late(settings))),
         Err(RecvTimeoutError::Disconnected) => Err(trouble(settings, "the attempt was given up")),
     }
 }
@@ -43,6 +46,14 @@ pub(crate) fn connect(settings: &FtpSettings, known: Option<Arc<Abilities>>) -> 
 fn trouble(settings: &FtpSettings, message: impl std::fmt::Display) -> PortError {
     PortError::new(ErrorKind::Transient, OPERATION, settings.address(), message)
         .with_hint("it is tried again by itself; if it lasts, look at the server and the way to it")
+}
+
+/// What ends a connection while the password is to be answered may be the server's refusal of it.
+fn unless_login(settings: &FtpSettings, awaits_login: &AtomicBool, error: PortError) -> PortError {
+    if awaits_login.load(Ordering::Relaxed) {
+        return unanswered_login(&error.subject, &settings.share, &error.message);
+    }
+    error
 }
 
 fn too_late(settings: &FtpSettings) -> PortError {
@@ -57,13 +68,14 @@ fn too_late(settings: &FtpSettings) -> PortError {
     trouble(settings, format!("no answer within {waited} ms (connect_timeout_ms)")).with_hint(hint)
 }
 
-fn open(settings: &FtpSettings, known: Option<&Arc<Abilities>>) -> Result<Connection> {
+/// `awaits_login` is set as long as the password was sent and not answered.
+fn open(settings: &FtpSettings, known: Option<&Arc<Abilities>>, awaits_login: &Arc<AtomicBool>) -> Result<Connection> {
     let connector = match settings.encryption {
         Encryption::None => None,
         _ => Some(Connector::new(settings, settings.stall_timeout)?),
     };
     let client = reach(settings, connector.as_ref())?;
-    let begun = prepared(settings, client);
+    let begun = prepared(settings, client, awaits_login);
     let abilities = known.cloned().unwrap_or_default();
     let mut connection = Connection::new(begun?, connector, abilities, settings.stall_timeout);
     let address = settings.address();
@@ -161,13 +173,14 @@ fn too_many(settings: &FtpSettings, refusal: &Refusal) -> PortError {
 }
 
 /// Logs in, and sets what holds for all that follows.
-fn prepared(settings: &FtpSettings, mut client: Client) -> Result<Client> {
+fn prepared(settings: &FtpSettings, mut client: Client, awaits_login: &Arc<AtomicBool>) -> Result<Client> {
     let user = as_text(settings.user.as_bytes());
     let password = settings.password.clone().unwrap_or_else(|| Secret::new("dropbridge@"));
-    client.set_encoding(WithPassword(password));
+    client.set_encoding(WithPassword(password, Arc::clone(awaits_login)));
     let logged_in = client.login(user.as_str(), PASSWORD);
     client.set_encoding(Bytes);
-    logged_in.map_err(|error| not_let_in(settings, &failure::without_cut_reply(error)))?;
+    logged_in.map_err(|error| not_let_in(settings, &failure::without_cut_reply(error), awaits_login))?;
+    awaits_login.store(false, Ordering::Relaxed);
     let peer = {
         let socket = client.get_ref();
         socket.set_nodelay(true).and_then(|()| socket.peer_addr()).map_err(|error| trouble(settings, error))?
@@ -192,9 +205,10 @@ fn prepared(settings: &FtpSettings, mut client: Client) -> Result<Client> {
     }
 }
 
-fn not_let_in(settings: &FtpSettings, error: &FtpError) -> PortError {
+fn not_let_in(settings: &FtpSettings, error: &FtpError, awaits_login: &AtomicBool) -> PortError {
     let FtpError::UnexpectedResponse(response) = error else {
-        return failure::lost(OPERATION, &settings.address(), error, settings.stall_timeout.as_millis());
+        let lost = failure::lost(OPERATION, &settings.address(), error, settings.stall_timeout.as_millis());
+        return unless_login(settings, awaits_login, lost);
     };
     let refusal = Refusal::of(response);
     if refusal.code == 421 {

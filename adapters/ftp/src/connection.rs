@@ -94,10 +94,17 @@ impl Connection {
     /// # Errors
     /// Of the connection.
     pub(crate) fn features(&mut self, subject: &str) -> Result<Vec<String>> {
-        match self.client.feat() {
-            // A list of another form.
+        // The library's own command waits for further lines behind an answer of one line. No number is expected here: where
+        // this one is, the library takes the first of several lines for all.
+        match self.client.custom_command("FEAT", &[]) {
+            Err(FtpError::UnexpectedResponse(response))
+                if response.status == Status::System && failure::is_whole(&response.body) =>
+            {
+                Ok(features_of(&response.body))
+            }
+            // An answer of another form.
             Err(FtpError::BadResponse) => Ok(Vec::new()),
-            answer => Ok(self.settle("connect", subject, answer)?.unwrap_or_default().into_keys().collect()),
+            answer => self.settle("connect", subject, answer).map(|_| Vec::new()),
         }
     }
 
@@ -160,6 +167,11 @@ impl Connection {
                     self.break_off();
                     Err(failure::refused(operation, subject, &refusal))
                 }
+                // The login itself is not asked for here: this one is lost, and a new connection logs in.
+                refusal if refusal.code == 530 => {
+                    self.break_off();
+                    Err(failure::logged_out(operation, subject, &refusal))
+                }
                 refusal => Ok(Err(refusal)),
             },
             Err(error) => {
@@ -171,10 +183,34 @@ impl Connection {
     }
 }
 
+/// The names of the features between the first line of an answer and the last (RFC 2389, section 3.2). Some servers put its
+/// number before each.
+fn features_of(body: &[u8]) -> Vec<String> {
+    let text = String::from_utf8_lossy(body);
+    let lines: Vec<&str> = text.lines().collect();
+    let between = lines.get(1..lines.len().saturating_sub(1)).unwrap_or_default();
+    let names = between.iter().filter_map(|line| line.strip_prefix("211-").unwrap_or(line).split_whitespace().next());
+    names.map(str::to_owned).collect()
+}
+
 fn command(operation: &'static str, subject: &str, verb: &str, argument: &[u8]) -> Result<String> {
     if !can_be_told(argument) {
         return Err(PortError::new(ErrorKind::Refused, operation, subject, "FTP cannot tell a name with a line end")
             .with_hint("let the producer choose another name"));
     }
     Ok(if argument.is_empty() { verb.to_owned() } else { format!("{verb} {}", as_text(argument)) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn features_stand_between_the_first_line_and_the_last() {
+        assert_eq!(features_of(b"211-Features:\r\n MDTM\r\n MLST type*;size*;\r\n211 End\r\n"), ["MDTM", "MLST"]);
+        assert_eq!(features_of(b"211-Features:\r\n211-SIZE\r\n211 End\r\n"), ["SIZE"]);
+        for none in ["211 no features\r\n", "211-Features:\r\n211 End\r\n", ""] {
+            assert!(features_of(none.as_bytes()).is_empty(), "{none}");
+        }
+    }
 }

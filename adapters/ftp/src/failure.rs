@@ -15,6 +15,26 @@ pub(crate) struct Refusal {
     pub(crate) text: String,
 }
 
+/// What servers say of a name that nothing has.
+const MISSING: [&str; 6] =
+    ["no such file", "not found", "cannot find", "does not exist", "doesn't exist", "not a directory"];
+
+/// What servers say of trouble that passes, by the number of a name that nothing has.
+const TEMPORARY: [&str; 12] = [
+    "being used",
+    "busy",
+    "in use",
+    "locked",
+    "input/output error",
+    "i/o error",
+    "timed out",
+    "timeout",
+    "stale",
+    "temporar",
+    "try again",
+    "too many",
+];
+
 /// What a command came to: the text of the reply, or a refusal.
 pub(crate) type Answer<T> = std::result::Result<T, Refusal>;
 
@@ -35,7 +55,7 @@ impl Refusal {
 
     /// It says by words that nothing has the name. Servers have one number for this and for what is not permitted.
     pub(crate) fn says_missing(&self) -> bool {
-        self.says(&["no such file", "not found", "cannot find", "does not exist", "doesn't exist", "not a directory"])
+        self.says(&MISSING)
     }
 
     /// It says by words that it is not permitted.
@@ -43,9 +63,25 @@ impl Refusal {
         self.says(&["permission", "denied", "not allowed", "forbidden", "not permitted"])
     }
 
-    /// Nothing has the name, as far as that can be told.
+    /// It says by words that it may pass: some servers give that the number of what is missing. Many say which name they
+    /// mean, and then why; only the reason counts, since a name may have any word in it.
+    fn says_temporary(&self) -> bool {
+        let text = self.text.to_ascii_lowercase();
+        let reason = text.rsplit(": ").next().unwrap_or_default();
+        let is_said = |what: &&str| {
+            // Not within another word: what is blocked, or unlocked, is not locked.
+            reason.match_indices(*what).any(|(at, _)| !reason[..at].ends_with(|before: char| before.is_alphanumeric()))
+        };
+        !MISSING.iter().any(|what| reason.contains(what)) && TEMPORARY.iter().any(is_said)
+    }
+
+    /// Nothing has the name, as far as that can be told. By 550 alone servers say so without any word that means it; by 450
+    /// they say that it may pass.
     pub(crate) fn may_be_missing(&self) -> bool {
-        matches!(self.code, 450 | 550) && !self.says_forbidden() || self.says_missing()
+        if self.code == 550 && self.says_temporary() {
+            return false;
+        }
+        self.code == 550 && !self.says_forbidden() || self.says_missing()
     }
 }
 
@@ -60,6 +96,9 @@ pub(crate) fn refused(operation: &'static str, subject: &str, refusal: &Refusal)
         _ if refusal.says(&full) && !refusal.says_forbidden() => error(ErrorKind::Transient)
             .with_hint("is the user's quota used up, or the disk there full? it goes on by itself when there is room"),
         400..=499 => {
+            error(ErrorKind::Transient).with_hint("it is tried again by itself; the server's own log may say more")
+        }
+        550 if refusal.says_temporary() => {
             error(ErrorKind::Transient).with_hint("it is tried again by itself; the server's own log may say more")
         }
         530 | 532 => error(ErrorKind::Refused).with_hint("ask the server's owner what the user of the share may do"),
@@ -83,6 +122,13 @@ pub(crate) fn without_cut_reply(error: FtpError) -> FtpError {
         }
         other => other,
     }
+}
+
+/// The error of a login that the server has forgotten. The connection is of no more use.
+pub(crate) fn logged_out(operation: &'static str, subject: &str, refusal: &Refusal) -> PortError {
+    let message = format!("the server says: {} {}", refusal.code, refusal.text);
+    PortError::new(ErrorKind::Transient, operation, subject, message)
+        .with_hint("it is logged in to again; if it lasts, ask the server's owner what the user of the share may do")
 }
 
 /// Expects that it was done.
@@ -131,6 +177,33 @@ mod tests {
         assert_eq!(kind(550, "550 STOR: notice: quota reached: transaction would exceed\r\n"), ErrorKind::Transient);
         assert_eq!(kind(426, "426 Failure writing network stream.\r\n"), ErrorKind::Transient);
         assert_eq!(kind(502, "502 Command not implemented\r\n"), ErrorKind::Refused);
+    }
+
+    #[test]
+    fn what_may_pass_is_not_missing() {
+        let missing = |code: u32, text: &str| Refusal { code, text: text.to_owned() }.may_be_missing();
+        for text in [
+            "The process cannot access the file because it is being used by another process.",
+            "a: Device or resource busy",
+            "not found.dat: File is locked",
+            "a: Input/output error",
+            "a: Connection timed out",
+            "a: Stale file handle",
+            "a: Resource temporarily unavailable",
+            "Try again later",
+            "a: Too many open files",
+        ] {
+            assert!(!missing(550, text), "{text}");
+            assert_eq!(kind(550, &format!("550 {text}\r\n")), ErrorKind::Transient, "{text}");
+        }
+        for text in ["Could not get file size.", "Failed to change directory.", "busy.dat: No such file or directory"] {
+            assert!(missing(550, text), "{text}");
+        }
+        assert!(missing(550, "unlocked.dat") && missing(450, "a: No such file or directory"));
+        for text in ["File busy", "Requested file action not taken"] {
+            assert!(!missing(450, text), "{text}");
+            assert_eq!(kind(450, &format!("450 {text}\r\n")), ErrorKind::Transient, "{text}");
+        }
     }
 
     #[test]

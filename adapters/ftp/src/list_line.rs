@@ -83,7 +83,7 @@ fn by_month(month: &[u8], day: &[u8], last: &[u8], now_s: i64) -> Option<i64> {
     };
     // Not from the future, as far as another zone allows: then it was last year.
     let this = year_of(now_s);
-    let past = |year| at(year, hour, minute).seconds().filter(|seconds| *seconds <= now_s + 86_400);
+    let past = |year| at(year, hour, minute).seconds().filter(|seconds| *seconds <= now_s.saturating_add(86_400));
     past(this + 1).or_else(|| past(this)).or_else(|| past(this - 1)).or_else(|| past(this - 2))
 }
 

@@ -15,6 +15,8 @@ use crate::facts;
 use crate::failure;
 use crate::list_line;
 use crate::look::{Found, Kind, modified};
+use crate::names::can_be_told;
+use crate::timestamp::within_bounds;
 use crate::transfer::Transfer;
 use crate::tree::{Tree, enter};
 
@@ -133,8 +135,8 @@ fn transfer_listing(
         lines += 1;
         let Some(row) = list_line::parse(text, now_s) else { return visit(Line::Unreadable(text)) };
         read += 1;
-        let modified_ns = row.modified_s.checked_mul(1_000_000_000);
-        let found = Found { kind: row.kind, size: Some(row.size), modified_ns, ..Found::default() };
+        let modified_ns = within_bounds(row.modified_s, 0);
+        let found = Found { kind: row.kind, size: Some(row.size), modified_ns: Some(modified_ns), ..Found::default() };
         visit(Line::Row(Row { name: row.name, found, is_rough: true, text }))
     })?;
     if lines > 0 && read == 0 {
@@ -232,6 +234,10 @@ impl Walk<'_> {
             return Ok(());
         }
         let Some(path) = self.survey.path_of(above, row.name) else { return Ok(()) };
+        if !can_be_told(row.name) {
+            self.survey.pass_over(path.to_string(), "a name with a line end, which FTP cannot tell");
+            return Ok(());
+        }
         match row.found.kind {
             Kind::File => {
                 let stat = row.found.need_stat(OPERATION, &self.tree.subject(&path))?;

@@ -2,6 +2,8 @@
 //! comes back as it was, whatever encoding the server has in mind.
 
 use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use dropbridge_port::Secret;
 use suppaftp::Encoding;
@@ -42,9 +44,9 @@ impl Encoding for Bytes {
 /// What stands for the password in what the library sees: it logs every command before it is encoded.
 pub(crate) const PASSWORD: &str = "(secret)";
 
-/// Puts the password where [`PASSWORD`] stands.
+/// Puts the password where [`PASSWORD`] stands, and notes that it was sent.
 #[derive(Debug)]
-pub(crate) struct WithPassword(pub(crate) Secret);
+pub(crate) struct WithPassword(pub(crate) Secret, pub(crate) Arc<AtomicBool>);
 
 impl Encoding for WithPassword {
     fn decode(&self, bytes: &[u8]) -> String {
@@ -53,6 +55,7 @@ impl Encoding for WithPassword {
 
     fn encode(&self, text: &str) -> io::Result<Vec<u8>> {
         if text == format!("PASS {PASSWORD}\r\n") {
+            self.1.store(true, Ordering::Relaxed);
             return Ok([b"PASS ", self.0.reveal().as_bytes(), b"\r\n"].concat());
         }
         as_bytes(text)
@@ -74,9 +77,11 @@ mod tests {
 
     #[test]
     fn the_password_is_put_in_last() {
-        let encoding = WithPassword(Secret::new("pässword"));
-        assert_eq!(encoding.encode("PASS (secret)\r\n").unwrap(), "PASS pässword\r\n".as_bytes());
+        let encoding = WithPassword(Secret::new("pässword"), Arc::default());
         assert_eq!(encoding.encode("USER (secret)\r\n").unwrap(), b"USER (secret)\r\n");
+        assert!(!encoding.1.load(Ordering::Relaxed), "it was not sent yet");
+        assert_eq!(encoding.encode("PASS (secret)\r\n").unwrap(), "PASS pässword\r\n".as_bytes());
+        assert!(encoding.1.load(Ordering::Relaxed), "it was sent");
         assert!(!format!("{encoding:?}").contains("pässword"));
     }
 }

@@ -61,7 +61,13 @@ pub(crate) fn time_val(text: &[u8]) -> Option<i64> {
         nanoseconds += i64::from(digit.is_ascii_digit().then(|| digit - b'0')?) * unit;
         unit /= 10;
     }
-    Some(time.seconds()? * SECOND_NS + nanoseconds)
+    Some(within_bounds(time.seconds()?, nanoseconds))
+}
+
+/// Nanoseconds since the Unix epoch; a time that no clock shows is the first or the last that there is.
+pub(crate) fn within_bounds(seconds: i64, nanoseconds: i64) -> i64 {
+    let exact = i128::from(seconds) * i128::from(SECOND_NS) + i128::from(nanoseconds);
+    i64::try_from(exact).unwrap_or(if exact < 0 { i64::MIN } else { i64::MAX })
 }
 
 /// A number of digits and nothing else.
@@ -100,6 +106,14 @@ mod tests {
         ] {
             assert_eq!(time_val(wrong.as_bytes()), None, "{wrong}");
         }
+    }
+
+    #[test]
+    fn times_that_no_clock_shows_stay_within_bounds() {
+        assert_eq!(time_val(b"16010101000000"), Some(i64::MIN));
+        assert_eq!(time_val(b"16010101000000.5"), Some(i64::MIN));
+        assert_eq!(time_val(b"99991231000000.999"), Some(i64::MAX));
+        assert_eq!(within_bounds(i64::MAX, 0), i64::MAX);
     }
 
     #[test]

@@ -14,7 +14,9 @@ use dropbridge_conformance::ftpd::{FtpDaemon, Ftpd, FtpdCertificate, FtpdOptions
 use dropbridge_conformance::openssh::skipped;
 use dropbridge_conformance::trouble::{self, WRONG_PASSWORD};
 use dropbridge_ftp::{CertificateTrust, Encryption, FtpClearing, FtpServer, FtpSettings, FtpShare};
-use dropbridge_port::{Attributes, EntryPath, ErrorKind, ListRequest, Outbox, PortError, Secret, Share, StagedName};
+use dropbridge_port::{
+    Attributes, EntryPath, ErrorKind, ListRequest, Outbox, PortError, Secret, Share, StagedName, Standing,
+};
 
 fn entry(name: &str) -> EntryPath {
     EntryPath::new(name).unwrap()
@@ -304,4 +306,47 @@ fn files_are_taken_out_of_an_inbox_if_they_are_as_they_were() {
             },
         );
     }
+}
+
+/// A share that was mounted before may have a delivery under way.
+#[test]
+fn what_another_protocol_has_staged_is_not_taken_for_published() {
+    for ftpd in [Ftpd::Proftpd, Ftpd::Vsftpd] {
+        let Some(server) = support::server(ftpd, FtpdTls::None) else { return };
+        let scratch = tempfile::tempdir().unwrap();
+        let staging = scratch.path().join("out/.dropbridge");
+        fs::create_dir_all(&staging).unwrap();
+        let name = StagedName::new("mirror", 1, 1).unwrap();
+        for ending in ["", ".witness"] {
+            fs::write(staging.join(format!("{name}{ending}")), "whole").unwrap();
+        }
+        let outbox = support::outbox(&support::connection(&server, FtpdTls::None), scratch.path(), None);
+        let error = outbox.standing(&name, &entry("orders.dat")).unwrap_err();
+        assert_eq!(error.kind, ErrorKind::Refused, "{ftpd:?}: {error}");
+        assert!(error.hint.unwrap().contains("reach the share as before"), "{ftpd:?}");
+        assert!(staging.join(name.to_string()).exists(), "{ftpd:?}");
+    }
+}
+
+/// Of a link that leads nowhere this server says what it says of a name that nothing has.
+#[test]
+fn a_staged_file_that_the_server_lists_and_does_not_tell_of_is_not_taken_for_published() {
+    let Some(server) = support::server(Ftpd::Vsftpd, FtpdTls::None) else { return };
+    let scratch = tempfile::tempdir().unwrap();
+    let staging = scratch.path().join("out/.dropbridge");
+    fs::create_dir_all(&staging).unwrap();
+    let name = StagedName::new("relay", 1, 1).unwrap();
+    let staged = staging.join(format!("{name}.staged"));
+    std::os::unix::fs::symlink("nowhere", &staged).unwrap();
+    fs::write(staging.join(format!("{name}.witness")), "").unwrap();
+    let outbox = support::outbox(&support::connection(&server, FtpdTls::None), scratch.path(), None);
+    for _ in 0..2 {
+        let error = outbox.standing(&name, &entry("orders.dat")).unwrap_err();
+        assert_eq!(error.kind, ErrorKind::Transient, "{error}");
+        assert!(error.message.contains("a file that it lists"), "{error}");
+        let error = outbox.publish(&name, &entry("orders.dat")).unwrap_err();
+        assert_eq!(error.kind, ErrorKind::Transient, "{error}");
+    }
+    fs::remove_file(&staged).unwrap();
+    assert_eq!(outbox.standing(&name, &entry("orders.dat")).unwrap(), Standing::Published);
 }

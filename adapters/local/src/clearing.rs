@@ -60,6 +60,19 @@ impl LocalClearing {
         write_failure(OPERATION, subject, errno)
     }
 
+    /// What was put aside does not get its name again.
+    fn not_put_back(&self, path: &EntryPath, errno: Errno) -> PortError {
+        const OPERATION: &str = "put back into the inbox";
+        let subject = format!("{}/{path}", self.inbox.address());
+        if errno == Errno::EXIST {
+            let message = "another file has come under its name while it was put aside";
+            let aside = format!("{}{}", ASIDE.escape_ascii(), path.file_name().escape_ascii());
+            return PortError::new(ErrorKind::Conflict, OPERATION, subject, message)
+                .with_hint(format!("it is beside that one as {aside}, and not lost: give it a name of its own"));
+        }
+        write_failure(OPERATION, subject, errno)
+    }
+
     /// Where a file that was put aside goes.
     fn dispose(&self, directory: &OwnedFd, aside: &[u8], name: &[u8]) -> Result<SystemResult<()>> {
         let destination = match &self.way {
@@ -100,7 +113,10 @@ impl Clearing for LocalClearing {
             Err(errno) => return Err(fail(errno)),
         }
         let there = entry_stat(&statat(&directory, &*aside, AtFlags::SYMLINK_NOFOLLOW).map_err(fail)?);
-        let back = || renameat_with(&directory, &*aside, &directory, name, RenameFlags::NOREPLACE).map_err(fail);
+        let back = || {
+            renameat_with(&directory, &*aside, &directory, name, RenameFlags::NOREPLACE)
+                .map_err(|errno| self.not_put_back(path, errno))
+        };
         if (there.size, there.modified_ns) != (expected.size, expected.modified_ns) {
             back()?;
             return Ok(Cleared::Changed);
@@ -118,83 +134,5 @@ impl Clearing for LocalClearing {
         }
         fsync(&directory).map_err(fail)?;
         Ok(Cleared::Done)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, clippy::expect_used)]
-
-    use std::fs;
-
-    use dropbridge_port::Share;
-
-    use super::*;
-    use crate::LocalShare;
-
-    fn site(disposal: &Disposal) -> (tempfile::TempDir, LocalClearing, LocalShare) {
-        let scratch = tempfile::tempdir().unwrap();
-        for directory in ["in", "done"] {
-            fs::create_dir(scratch.path().join(directory)).unwrap();
-        }
-        fs::write(scratch.path().join("in/a"), "relayed").unwrap();
-        let settings = LocalSettings::default();
-        let clearing = LocalClearing::open(scratch.path(), Path::new("in"), disposal, settings).unwrap();
-        let share = LocalShare::open_below(scratch.path(), Path::new("in"), settings).unwrap();
-        (scratch, clearing, share)
-    }
-
-    fn done() -> Disposal {
-        Disposal::Move("done".to_owned())
-    }
-
-    fn names(directory: &Path) -> Vec<String> {
-        fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
-    }
-
-    #[test]
-    fn what_is_as_it_was_is_deleted_moved_or_renamed() {
-        let path = EntryPath::new("a").unwrap();
-        let renamed = Disposal::Rename(".old".to_owned());
-        for (disposal, left, moved) in [(Disposal::Delete, None, 0), (done(), None, 1), (renamed, Some("a.old"), 0)] {
-            let (scratch, clearing, share) = site(&disposal);
-            let stat = share.stat(&path).unwrap().unwrap();
-            assert_eq!(clearing.clear(&path, stat).unwrap(), Cleared::Done);
-            assert_eq!(names(&scratch.path().join("in")), Vec::from_iter(left.map(str::to_owned)));
-            assert_eq!(names(&scratch.path().join("done")).len(), moved);
-            assert_eq!(clearing.clear(&path, stat).unwrap(), Cleared::Gone);
-        }
-    }
-
-    #[test]
-    fn another_file_of_the_name_stays() {
-        let (scratch, clearing, share) = site(&Disposal::Delete);
-        let path = EntryPath::new("a").unwrap();
-        let stat = share.stat(&path).unwrap().unwrap();
-        fs::write(scratch.path().join("in/a"), "the next one").unwrap();
-        assert_eq!(clearing.clear(&path, stat).unwrap(), Cleared::Changed);
-        assert_eq!(names(&scratch.path().join("in")), ["a"]);
-    }
-
-    #[test]
-    fn a_crash_before_it_was_disposed_of_is_finished() {
-        let (scratch, clearing, share) = site(&Disposal::Delete);
-        let path = EntryPath::new("a").unwrap();
-        let stat = share.stat(&path).unwrap().unwrap();
-        fs::rename(scratch.path().join("in/a"), scratch.path().join("in/.dropbridge-clearing-a")).unwrap();
-        fs::write(scratch.path().join("in/a"), "the next one").unwrap();
-        assert_eq!(clearing.clear(&path, stat).unwrap(), Cleared::Done);
-        assert_eq!(names(&scratch.path().join("in")), ["a"]);
-    }
-
-    #[test]
-    fn what_is_where_it_is_to_be_moved_to_stays() {
-        let (scratch, clearing, share) = site(&done());
-        fs::write(scratch.path().join("done/a"), "of last week").unwrap();
-        let path = EntryPath::new("a").unwrap();
-        let stat = share.stat(&path).unwrap().unwrap();
-        assert_eq!(clearing.clear(&path, stat).unwrap_err().kind, ErrorKind::Conflict);
-        assert_eq!(names(&scratch.path().join("in")), ["a"]);
-        assert_eq!(fs::read(scratch.path().join("done/a")).unwrap(), b"of last week");
     }
 }

@@ -23,6 +23,17 @@ pub fn no_size_and_time(operation: &'static str, subject: &str) -> PortError {
         .with_hint("without them nobody can tell whether a file is whole: ask the server's owner")
 }
 
+/// Of a login that ended (`how`) before the password was answered. It may be the way in which a server refuses it, so that
+/// it is not tried again soon. `section` names the share in the configuration.
+#[must_use]
+pub fn unanswered_login(subject: &str, section: &str, how: &str) -> PortError {
+    let message = format!("the server did not answer the login: {how}");
+    PortError::new(ErrorKind::Refused, "connect", subject, message).with_hint(format!(
+        "is the password of [share.{section}] right? some servers end the connection when it is not; it is tried seldom, so \
+         that the account is not locked"
+    ))
+}
+
 /// The server ended a file before the size that it had announced: that is its end only if it is that short `now`.
 ///
 /// # Errors

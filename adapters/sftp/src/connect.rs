@@ -2,10 +2,12 @@
 
 use std::borrow::Cow;
 use std::net::TcpStream;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use dropbridge_port::{ErrorKind, PortError, Result, Secret};
+use dropbridge_remote::unanswered_login;
 use russh::client::{self, AuthResult, KeyboardInteractiveAuthResponse};
 use russh::keys::{Algorithm, HashAlg, PrivateKey, PrivateKeyWithHashAlg, PublicKeyOrCertificate, load_secret_key};
 use russh::{Channel, ChannelMsg, MethodKind, Preferred, cipher};
@@ -62,20 +64,57 @@ struct Connected {
     socket: TcpStream,
 }
 
+/// How far a login has come that has not succeeded. What ends it then may be the server's refusal: it closes the connection
+/// after some failures, or delays its answer. So that is not tried again soon.
+#[derive(Default)]
+struct Login {
+    /// A key or a password was answered with a failure.
+    failed: AtomicBool,
+    /// A password was sent.
+    password_sent: AtomicBool,
+}
+
+impl Login {
+    /// It succeeded: what comes later has other reasons.
+    fn succeed(&self) {
+        for flag in [&self.failed, &self.password_sent] {
+            flag.store(false, Ordering::Relaxed);
+        }
+    }
+
+    /// What an attempt means that ended with an error.
+    fn judge(&self, settings: &SftpSettings, error: PortError) -> PortError {
+        if error.kind != ErrorKind::Transient {
+            return error;
+        }
+        if self.failed.load(Ordering::Relaxed) {
+            let refused = not_let_in(settings, &[]);
+            let message = format!("{}, and the login ended: {}", refused.message, error.message);
+            return PortError { message, ..refused };
+        }
+        if self.password_sent.load(Ordering::Relaxed) {
+            return unanswered_login(&error.subject, &settings.share, &error.message);
+        }
+        error
+    }
+}
+
 /// Opens a session. Blocks.
 ///
 /// # Errors
-/// `Transient` when the server cannot be reached, `Refused` when it is not the right one or does not let us in,
-/// `Configuration` for keys that cannot be used.
+/// `Transient` when the server cannot be reached, `Refused` when it is not the right one or does not let us in, or
+/// ends the login, `Configuration` for keys that cannot be used.
 pub(crate) fn connect(settings: &SftpSettings) -> Result<Session> {
     let known = Arc::new(KnownHost::of(settings)?);
     let key = settings.private_key.as_ref().map(private_key).transpose()?;
     let (sender, receiver) = std::sync::mpsc::channel();
     let stated = settings.clone();
     runtime()?.spawn(async move {
-        let within = tokio::time::timeout(stated.connect_timeout, log_in(&stated, known, key)).await;
+        let login = Login::default();
+        let within = tokio::time::timeout(stated.connect_timeout, log_in(&stated, known, key, &login)).await;
+        let connected = within.unwrap_or_else(|_| Err(too_late(&stated))).map_err(|error| login.judge(&stated, error));
         // Whoever asked waits for this.
-        let _taken = sender.send(within.unwrap_or_else(|_| Err(too_late(&stated))));
+        let _taken = sender.send(connected);
     });
     let connected = receiver.recv().unwrap_or_else(|_| Err(trouble(settings, "the attempt was given up")))?;
     let Connected { handle, channel, socket } = connected;
@@ -107,7 +146,12 @@ fn private_key(file: &PrivateKeyFile) -> Result<PrivateKey> {
     })
 }
 
-async fn log_in(settings: &SftpSettings, known: Arc<KnownHost>, key: Option<PrivateKey>) -> Result<Connected> {
+async fn log_in(
+    settings: &SftpSettings,
+    known: Arc<KnownHost>,
+    key: Option<PrivateKey>,
+    login: &Login,
+) -> Result<Connected> {
     let to = (settings.host.as_str(), settings.port);
     let stream = tokio::net::TcpStream::connect(to).await.map_err(|error| {
         trouble(settings, error).with_hint("is this the right host and port, and does the server run?")
@@ -124,7 +168,8 @@ async fn log_in(settings: &SftpSettings, known: Arc<KnownHost>, key: Option<Priv
         let refused = refused.lock().unwrap_or_else(PoisonError::into_inner).take();
         refused.unwrap_or_else(|| not_agreed(settings, &error))
     })?;
-    authenticate(settings, &mut handle, key).await?;
+    authenticate(settings, &mut handle, key, login).await?;
+    login.succeed();
     let lost = |error: russh::Error| trouble(settings, error);
     let mut channel = handle.channel_open_session().await.map_err(lost)?;
     channel.request_subsystem(true, "sftp").await.map_err(lost)?;
@@ -175,38 +220,72 @@ fn not_agreed(settings: &SftpSettings, error: &russh::Error) -> PortError {
     }
 }
 
+/// What a server said to a key or a password that was not enough.
+#[derive(Default)]
+struct Left {
+    /// What it offers to go on with.
+    methods: Vec<MethodKind>,
+    /// What it was given was right, and something more is wanted.
+    is_partial: bool,
+}
+
+impl Left {
+    /// Whether the password that was refused, or was not enough, is to be given as the answer to a question too. A server
+    /// that takes it both ways has refused it, and would count another failure.
+    fn wants_answers(&self) -> bool {
+        let offers = |method| self.methods.contains(&method);
+        offers(MethodKind::KeyboardInteractive) && (self.is_partial || !offers(MethodKind::Password))
+    }
+}
+
 /// The key first, then the password, which some servers take only as the answer to a question.
 async fn authenticate(
     settings: &SftpSettings,
     handle: &mut client::Handle<Gatekeeper>,
     key: Option<PrivateKey>,
+    login: &Login,
 ) -> Result<()> {
     let lost = |error: russh::Error| trouble(settings, error);
-    let mut left = Vec::new();
+    let mut left = Left::default();
     if let Some(key) = key {
         let hash = rsa_hash(&key, handle).await.map_err(lost)?;
         let key = PrivateKeyWithHashAlg::new(Arc::new(key), hash);
-        match handle.authenticate_publickey(&settings.user, key).await.map_err(lost)? {
-            AuthResult::Success => return Ok(()),
-            AuthResult::Failure { remaining_methods, .. } => left = remaining_methods.to_vec(),
+        let answer = handle.authenticate_publickey(&settings.user, key).await.map_err(lost)?;
+        match what_is_left(settings, handle, answer, login)? {
+            None => return Ok(()),
+            Some(more) => left = more,
         }
     }
     if let Some(password) = &settings.password {
-        match handle.authenticate_password(&settings.user, password.reveal()).await.map_err(lost)? {
-            AuthResult::Success => return Ok(()),
-            AuthResult::Failure { remaining_methods, .. } => left = remaining_methods.to_vec(),
+        login.password_sent.store(true, Ordering::Relaxed);
+        let answer = handle.authenticate_password(&settings.user, password.reveal()).await.map_err(lost)?;
+        match what_is_left(settings, handle, answer, login)? {
+            None => return Ok(()),
+            Some(more) => left = more,
         }
-        if left.contains(&MethodKind::KeyboardInteractive)
-            && answer_questions(settings, handle, password.reveal()).await.map_err(lost)?
-        {
+        if left.wants_answers() && answer_questions(settings, handle, password.reveal()).await.map_err(lost)? {
             return Ok(());
         }
     }
+    Err(not_let_in(settings, &left.methods))
+}
+
+/// What is left to do after an answer; nothing once we are in.
+fn what_is_left(
+    settings: &SftpSettings,
+    handle: &client::Handle<Gatekeeper>,
+    answer: AuthResult,
+    login: &Login,
+) -> Result<Option<Left>> {
+    let AuthResult::Failure { remaining_methods, partial_success } = answer else { return Ok(None) };
     // A connection that is lost in the middle of it looks like a refusal.
-    if handle.is_closed() {
+    if remaining_methods.is_empty() && handle.is_closed() {
         return Err(trouble(settings, "the connection was lost while logging in"));
     }
-    Err(not_let_in(settings, &left))
+    if !partial_success {
+        login.failed.store(true, Ordering::Relaxed);
+    }
+    Ok(Some(Left { methods: remaining_methods.to_vec(), is_partial: partial_success }))
 }
 
 async fn rsa_hash(
@@ -258,4 +337,19 @@ fn not_let_in(settings: &SftpSettings, left: &[MethodKind]) -> PortError {
         "correct user, password or key in [share.{}]{offers}; it is tried seldom, so that the account is not locked",
         settings.share
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_is_given_in_two_ways_only_where_the_first_could_not_be_refused() {
+        let wants = |methods: &[MethodKind], is_partial| Left { methods: methods.to_vec(), is_partial }.wants_answers();
+        let (password, question) = (MethodKind::Password, MethodKind::KeyboardInteractive);
+        assert!(wants(&[MethodKind::PublicKey, question], false));
+        assert!(!wants(&[password, question], false));
+        assert!(wants(&[password, question], true));
+        assert!(!wants(&[password], true));
+    }
 }

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use dropbridge_port::{ErrorKind, PortError, Result};
-use dropbridge_remote::Session as _;
+use dropbridge_remote::{Patience, Session as _};
 use russh::{ChannelMsg, ChannelReadHalf, ChannelWriteHalf, client};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
@@ -206,7 +206,7 @@ impl Session {
         Ok(Awaiting(receiver))
     }
 
-    /// Waits for a reply, as long as the server is not silent for too long.
+    /// Waits for a reply, as long as the server is not silent for too long, nor busy with others for much longer.
     ///
     /// # Errors
     /// `Transient` when the session broke.
@@ -244,19 +244,14 @@ impl Session {
     }
 
     fn await_on<T>(&self, receiver: &Receiver<T>) -> Result<T> {
-        let asked = self.shared.begun.elapsed();
+        let patience = Patience::new(self.stall_timeout);
         loop {
             let heard = Duration::from_millis(self.shared.heard_ms.load(Ordering::Relaxed));
-            let until = asked.max(heard) + self.stall_timeout;
-            let left = until.saturating_sub(self.shared.begun.elapsed());
-            match receiver.recv_timeout(left) {
+            let left = patience.left(self.shared.begun.elapsed().saturating_sub(heard));
+            match receiver.recv_timeout(left.as_ref().copied().unwrap_or_default()) {
                 Ok(reply) => return Ok(reply),
                 Err(RecvTimeoutError::Disconnected) => return Err(self.shared.failure()),
-                Err(RecvTimeoutError::Timeout) if left.is_zero() => {
-                    let silent = self.stall_timeout.as_millis();
-                    return Err(self.broken_by(&format!("the server was silent for {silent} ms (stall_timeout_ms)")));
-                }
-                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Timeout) => left.map(drop).map_err(|why| self.broken_by(&why))?,
             }
         }
     }

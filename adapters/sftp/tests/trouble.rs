@@ -83,6 +83,29 @@ fn who_is_not_let_in_is_told_so_and_not_tried_again_at_once() {
     assert!(error.message.contains("by the private key"), "{error}");
 }
 
+/// Such a server says no more than that the connection ends. It is not troubled again soon: the account may be locked.
+#[test]
+fn who_is_cut_off_while_logging_in_is_not_let_in() {
+    let with = |tries: &str| OpenSsh::start(OpenSshOptions { lines: tries.to_owned(), ..OpenSshOptions::default() });
+    let refused_once = |server: &OpenSsh, settings: SftpSettings, said: &str| {
+        let share = SftpShare::new(SftpServer::new(settings), b"/tmp", "");
+        trouble::wrong_password_is_told(&share, said, "[share.gateway]");
+        let log = fs::read_to_string(server.path("log")).unwrap();
+        assert_eq!(log.matches("Failed password").count(), 1, "{log}");
+    };
+    let password = Some(Secret::new(WRONG_PASSWORD));
+    let Some(server) = with("MaxAuthTries 1") else { return };
+    let right = support::settings(&server, server.address());
+    let settings = SftpSettings { password: password.clone(), private_key: None, ..right };
+    refused_once(&server, settings, "did not answer the login");
+
+    let Some(server) = with("MaxAuthTries 2") else { return };
+    server.make_key("stranger_key");
+    let private_key = Some(PrivateKeyFile { path: server.path("stranger_key"), passphrase: None });
+    let right = support::settings(&server, server.address());
+    refused_once(&server, SftpSettings { password, private_key, ..right }, "by private key and password");
+}
+
 #[test]
 fn keys_may_be_encrypted() {
     let Some(server) = plain() else { return };

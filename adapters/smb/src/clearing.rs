@@ -2,34 +2,22 @@
 
 use std::sync::Arc;
 
-use dropbridge_port::{Cleared, Clearing, Disposal, EntryPath, EntryStat, ErrorKind, PortError, Result};
-use dropbridge_remote::Session as _;
+use dropbridge_port::{Cleared, Clearing, Disposal, EntryPath, EntryStat, Result};
+use dropbridge_remote::{ClearingSession, Way, clear};
 use smb2::types::status::NtStatus;
 
-use crate::failure::{failure, is_missing};
+use crate::failure::{done, failure};
 use crate::outbox::rename;
 use crate::request::{self, Opening};
 use crate::server::SmbServer;
 use crate::session::Session;
-use crate::tree::{Tree, answered, ask_for};
-
-/// What a file is called while it is looked at.
-const ASIDE: &str = ".dropbridge-clearing-";
-
-const OPERATION: &str = "take out of the inbox";
+use crate::tree::Tree;
 
 /// Deletes files of a directory, moves them to another, or renames them.
 pub struct SmbClearing {
     server: Arc<SmbServer>,
     inbox: Tree,
-    way: Way,
-}
-
-/// Where they go.
-enum Way {
-    Delete,
-    Move(Tree),
-    Rename(String),
+    way: Way<Tree>,
 }
 
 impl SmbClearing {
@@ -38,80 +26,50 @@ impl SmbClearing {
     #[must_use]
     pub fn new(server: Arc<SmbServer>, root: &str, inbox: &str, disposal: &Disposal) -> Self {
         let tree = |below: &str| Tree::new(server.address(), root, below);
-        let way = match disposal {
-            Disposal::Delete => Way::Delete,
-            Disposal::Move(directory) => Way::Move(tree(directory)),
-            Disposal::Rename(suffix) => Way::Rename(suffix.clone()),
-        };
-        let inbox = tree(inbox);
+        let (inbox, way) = (tree(inbox), Way::new(disposal, tree));
         Self { server, inbox, way }
-    }
-
-    /// Where a file that was put aside goes; the status says whether it did.
-    fn dispose(&self, session: &Session, aside: &str, path: &EntryPath) -> Result<NtStatus> {
-        let to = match &self.way {
-            Way::Delete => return Ok(session.touch(request::open(aside, Opening::Delete))?.status),
-            Way::Rename(suffix) => self.inbox.need_wire(OPERATION, &[path.as_bytes(), suffix.as_bytes()].concat())?,
-            Way::Move(destination) => {
-                destination.require_root(session, "move to")?;
-                destination.need_wire(OPERATION, path.file_name())?
-            }
-        };
-        rename(session, aside, &to)
-    }
-}
-
-/// The error of a step; one that met a taken name says what to do.
-fn refused(subject: &str, status: NtStatus) -> PortError {
-    let error = failure(OPERATION, subject, status);
-    match error.kind {
-        ErrorKind::Conflict => PortError { message: "a file of this name is where it is to go".to_owned(), ..error }
-            .with_hint("move that one away"),
-        _ => error,
     }
 }
 
 impl Clearing for SmbClearing {
     fn clear(&self, path: &EntryPath, expected: EntryStat) -> Result<Cleared> {
-        let session = self.server.with_session(|session| {
-            self.inbox.require_root(session, OPERATION)?;
-            Ok(Arc::clone(session))
-        })?;
-        let subject = self.inbox.subject(path);
-        let full = self.inbox.need_wire(OPERATION, path.as_bytes())?;
-        let name = [ASIDE.as_bytes(), path.file_name()].concat();
-        let Some(beside) = path.sibling(&name) else { return Ok(Cleared::Gone) };
-        let aside = self.inbox.need_wire(OPERATION, beside.as_bytes())?;
-        let look = || answered(&session, &ask_for(&session, &aside)?, OPERATION, &subject);
-        // One that is aside already was left by a crash.
-        if look()?.is_none() {
-            match rename(&session, &full, &aside)? {
-                NtStatus::SUCCESS => {}
-                status if is_missing(status) => return Ok(Cleared::Gone),
-                status => return Err(refused(&subject, status)),
-            }
-        }
-        let Some(there) = look()?.map(|found| found.stat()) else { return Ok(Cleared::Gone) };
-        let back = || match rename(&session, &aside, &full)? {
+        self.server.with_session(|session| clear(&mut &**session, &self.inbox, &self.way, path, expected))
+    }
+}
+
+impl ClearingSession for &Session {
+    type Tree = Tree;
+
+    /// The protocol has a way to say that nothing is to be replaced.
+    const MAY_REPLACE: bool = false;
+
+    fn look(&mut self, operation: &'static str, tree: &Tree, path: &EntryPath) -> Result<Option<Option<EntryStat>>> {
+        Ok(tree.look(self, operation, path)?.map(|found| Some(found.stat())))
+    }
+
+    fn require_root(&mut self, operation: &'static str, tree: &Tree) -> Result<()> {
+        tree.require_root(self, operation).map(drop)
+    }
+
+    fn rename(&mut self, operation: &'static str, from: (&Tree, &EntryPath), to: (&Tree, &EntryPath)) -> Result<()> {
+        let old = from.0.need_wire(operation, from.1.as_bytes())?;
+        let new = to.0.need_wire(operation, to.1.as_bytes())?;
+        match rename(self, &old, &new)? {
             NtStatus::SUCCESS => Ok(()),
-            status => Err(failure("put back into the inbox", &subject, status)),
-        };
-        if (there.size, there.modified_ns) != (expected.size, expected.modified_ns) {
-            back()?;
-            return Ok(Cleared::Changed);
+            status => Err(failure(operation, &from.0.subject(from.1), status)),
         }
-        match self.dispose(&session, &aside, path) {
-            Ok(NtStatus::SUCCESS) => Ok(Cleared::Done),
-            Ok(status) => {
-                back()?;
-                Err(refused(&subject, status))
-            }
-            // A connection that is lost leaves it aside: the next attempt goes on from there.
-            Err(error) if session.is_broken() => Err(error),
-            Err(error) => {
-                back()?;
-                Err(error)
-            }
-        }
+    }
+
+    fn remove(&mut self, operation: &'static str, tree: &Tree, path: &EntryPath) -> Result<()> {
+        let wire = tree.need_wire(operation, path.as_bytes())?;
+        done(operation, &tree.subject(path), &self.touch(request::open(&wire, Opening::Delete))?)
+    }
+
+    fn subject(tree: &Tree, path: &EntryPath) -> String {
+        tree.subject(path)
+    }
+
+    fn is_broken(&self) -> bool {
+        <Session as dropbridge_remote::Session>::is_broken(self)
     }
 }

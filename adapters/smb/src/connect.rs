@@ -1,6 +1,9 @@
 //! From settings to a session: the way there, logging in, the share.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use dropbridge_port::{ErrorKind, PortError, Result};
+use dropbridge_remote::unanswered_login;
 use smb2::client::Connection;
 use smb2::types::status::NtStatus;
 use smb2::types::{Command, TreeId};
@@ -18,14 +21,17 @@ const MOUNT: &str = "mount the share (`mount -t cifs -o seal …`) and state its
 /// Opens a session. Blocks.
 ///
 /// # Errors
-/// `Transient` when the server cannot be reached, `Refused` when it does not let us in or has no such share.
+/// `Transient` when the server cannot be reached, `Refused` when it does not let us in, does not answer the login, or has
+/// no such share.
 pub(crate) fn connect(settings: &SmbSettings) -> Result<Session> {
     let (sender, receiver) = std::sync::mpsc::channel();
     let stated = settings.clone();
     runtime()?.spawn(async move {
-        let within = tokio::time::timeout(stated.connect_timeout, log_in(&stated)).await;
+        let awaits_login = AtomicBool::new(false);
+        let within = tokio::time::timeout(stated.connect_timeout, log_in(&stated, &awaits_login)).await;
+        let opened = within.unwrap_or_else(|_| Err(unless_login(&stated, &awaits_login, too_late(&stated))));
         // Whoever asked waits for this.
-        let _taken = sender.send(within.unwrap_or_else(|_| Err(too_late(&stated))));
+        let _taken = sender.send(opened);
     });
     let (connection, tree) = receiver.recv().unwrap_or_else(|_| Err(trouble(settings, "the attempt was given up")))?;
     Ok(Session::new(settings.address(), connection, tree, settings.stall_timeout))
@@ -40,13 +46,22 @@ fn refused(settings: &SmbSettings, message: impl std::fmt::Display, hint: impl I
     PortError::new(ErrorKind::Refused, OPERATION, settings.address(), message).with_hint(hint)
 }
 
+/// What ends a connection while the login is to be answered may be the server's refusal of it.
+fn unless_login(settings: &SmbSettings, awaits_login: &AtomicBool, error: PortError) -> PortError {
+    if error.kind == ErrorKind::Transient && awaits_login.load(Ordering::Relaxed) {
+        return unanswered_login(&error.subject, &settings.name, &error.message);
+    }
+    error
+}
+
 fn too_late(settings: &SmbSettings) -> PortError {
     let waited = settings.connect_timeout.as_millis();
     trouble(settings, format!("no answer within {waited} ms (connect_timeout_ms)"))
         .with_hint("is this the right host and port, and does a firewall let it through?")
 }
 
-async fn log_in(settings: &SmbSettings) -> Result<(Connection, TreeId)> {
+/// `awaits_login` is set as long as the login was sent and not answered.
+async fn log_in(settings: &SmbSettings, awaits_login: &AtomicBool) -> Result<(Connection, TreeId)> {
     let host = if settings.host.contains(':') { format!("[{}]", settings.host) } else { settings.host.clone() };
     let to = format!("{host}:{}", settings.port);
     let mut connection = Connection::connect(&to, settings.connect_timeout).await.map_err(|error| {
@@ -59,9 +74,11 @@ async fn log_in(settings: &SmbSettings) -> Result<(Connection, TreeId)> {
     connection.set_credit_wait_timeout(settings.stall_timeout);
     connection.negotiate().await.map_err(|error| not_agreed(settings, &error))?;
     let password = settings.password.reveal();
+    awaits_login.store(true, Ordering::Relaxed);
     smb2::Session::setup(&mut connection, &settings.user, password, &settings.domain)
         .await
-        .map_err(|error| not_let_in(settings, &error))?;
+        .map_err(|error| unless_login(settings, awaits_login, not_let_in(settings, &error)))?;
+    awaits_login.store(false, Ordering::Relaxed);
     let tree = Tree::connect(&mut connection, &settings.share).await.map_err(|error| no_share(settings, &error))?;
     if tree.encrypt_data {
         return Err(refused(settings, ENCRYPTED, MOUNT));
@@ -147,5 +164,37 @@ fn no_share(settings: &SmbSettings, error: &Error) -> PortError {
             refused(settings, error, "name the cluster node that has the share now, or mount the share")
         }
         _ => trouble(settings, error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use dropbridge_port::Secret;
+
+    use super::*;
+
+    #[test]
+    fn a_login_that_is_not_answered_is_not_tried_again_soon() {
+        let settings = SmbSettings {
+            name: "nas".to_owned(),
+            host: "server".to_owned(),
+            port: 445,
+            share: "files".to_owned(),
+            domain: String::new(),
+            user: "batch".to_owned(),
+            password: Secret::new("s3cret"),
+            connect_timeout: Duration::from_secs(1),
+            stall_timeout: Duration::from_secs(1),
+            parallel_transfers: 1,
+            exclusive_rename: false,
+        };
+        let ended = |awaits_login| unless_login(&settings, &AtomicBool::new(awaits_login), too_late(&settings));
+        assert_eq!(ended(false).kind, ErrorKind::Transient);
+        let unanswered = ended(true);
+        assert_eq!(unanswered.kind, ErrorKind::Refused);
+        assert!(unanswered.to_string().contains("no answer within 1000 ms"), "{unanswered}");
+        assert!(unanswered.to_string().contains("[share.nas]"), "{unanswered}");
     }
 }

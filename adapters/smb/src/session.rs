@@ -5,10 +5,10 @@
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, OnceLock};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use dropbridge_port::{ErrorKind, PortError, Result};
-use dropbridge_remote::Session as _;
+use dropbridge_remote::{Patience, Session as _};
 use smb2::client::{CompoundOp, Connection};
 use smb2::pack::{ReadCursor, Unpack};
 use smb2::types::status::NtStatus;
@@ -138,6 +138,12 @@ impl dropbridge_remote::Session for Session {
     }
 }
 
+/// Bytes of one request where the server states so many. No server may state less than one credit is worth (MS-SMB2
+/// 3.3.5.4), and none at all would be no request.
+fn within_bounds(stated: u32) -> u32 {
+    stated.clamp(CREDIT_BYTES, MOST_BLOCK_BYTES)
+}
+
 impl Session {
     /// A session over a connection that is logged in and has the share.
     pub(crate) fn new(address: String, connection: Connection, tree: TreeId, stall_timeout: Duration) -> Self {
@@ -147,9 +153,9 @@ impl Session {
         Self {
             shared: Arc::new(Shared { address, connection, tree, broken: OnceLock::new() }),
             stall_timeout,
-            most_read_bytes: read.min(MOST_BLOCK_BYTES),
-            most_write_bytes: write.min(MOST_BLOCK_BYTES),
-            most_list_bytes: list.min(MOST_BLOCK_BYTES),
+            most_read_bytes: within_bounds(read),
+            most_write_bytes: within_bounds(write),
+            most_list_bytes: within_bounds(list),
         }
     }
 
@@ -188,7 +194,7 @@ impl Session {
         Ok(Awaiting(receiver))
     }
 
-    /// Waits for an answer, as long as the server is not silent for too long.
+    /// Waits for an answer, as long as the server is not silent for too long, nor busy with others for much longer.
     ///
     /// # Errors
     /// `Transient` when the session broke.
@@ -291,24 +297,15 @@ impl Session {
     }
 
     fn answers(&self, awaiting: &Awaiting) -> Result<Vec<Answer>> {
-        let asked = Instant::now();
-        let silent = || {
-            self.shared
-                .connection
-                .inbound()
-                .since_last_byte
-                .map_or(asked.elapsed(), |so_long| so_long.min(asked.elapsed()))
-        };
+        let patience = Patience::new(self.stall_timeout);
         loop {
-            let left = self.stall_timeout.saturating_sub(silent());
-            match awaiting.0.recv_timeout(left) {
+            // Where nothing was ever heard, all of the wait was silent.
+            let silent = self.shared.connection.inbound().since_last_byte.unwrap_or(Duration::MAX);
+            let left = patience.left(silent);
+            match awaiting.0.recv_timeout(left.as_ref().copied().unwrap_or_default()) {
                 Ok(answers) => return Ok(answers),
                 Err(RecvTimeoutError::Disconnected) => return Err(self.shared.failure()),
-                Err(RecvTimeoutError::Timeout) if left.is_zero() => {
-                    let most = self.stall_timeout.as_millis();
-                    return Err(self.broken_by(&format!("the server was silent for {most} ms (stall_timeout_ms)")));
-                }
-                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Timeout) => left.map(drop).map_err(|why| self.broken_by(&why))?,
             }
         }
     }
@@ -317,5 +314,15 @@ impl Session {
 impl Drop for Session {
     fn drop(&mut self) {
         self.shared.end("it is not needed any more");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_that_states_no_size_is_asked_for_something() {
+        assert_eq!([0, 1 << 17, u32::MAX].map(within_bounds), [CREDIT_BYTES, 1 << 17, MOST_BLOCK_BYTES]);
     }
 }

@@ -9,18 +9,23 @@ use dropbridge_port::{
 
 use super::{PATIENCE, ProxiedServer, Route, entry};
 
-/// As the bridge does: what failed for the moment is tried again.
+/// As the bridge does: what failed for the moment is tried again. A login that was cut may be a refusal, and is tried
+/// later.
 fn patiently<T>(mut work: impl FnMut() -> Result<T>) -> T {
     let begun = Instant::now();
     loop {
         match work() {
             Ok(done) => return done,
-            Err(error) if error.kind == ErrorKind::Transient && begun.elapsed() < PATIENCE => {
+            Err(error) if passes(&error) && begun.elapsed() < PATIENCE => {
                 std::thread::sleep(Duration::from_millis(20));
             }
             Err(error) => panic!("it does not get better: {error}"),
         }
     }
+}
+
+fn passes(error: &PortError) -> bool {
+    error.kind == ErrorKind::Transient || error.message.contains("did not answer the login")
 }
 
 /// Reads a file of the share to its end.

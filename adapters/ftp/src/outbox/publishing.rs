@@ -79,6 +79,8 @@ impl FtpOutbox {
             return Err(PortError::new(ErrorKind::Refused, OPERATION, self.staged_subject(name), message)
                 .with_hint("reach the share as before until what is under way is delivered"));
         }
+        // A server may say of a file that is only out of reach that there is none.
+        self.require_unlisted(connection, name, OPERATION)?;
         self.mend(connection, name, target)?;
         Ok(Standing::Published)
     }

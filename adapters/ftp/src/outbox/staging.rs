@@ -79,8 +79,7 @@ impl FtpOutbox {
     /// The names of an owner, each once, in order.
     pub(super) fn staged_by(&self, connection: &mut Connection, owner: &str) -> Result<Vec<StagedName>> {
         const OPERATION: &str = "list staged files in";
-        let full = self.staging.full(connection, b"");
-        let directory = Directory { full, subject: self.staging.address().to_owned() };
+        let directory = self.staging_directory(connection);
         let (mut names, mut cut) = (StagedNames::of(owner), Vec::new());
         let read = read_directory(connection, OPERATION, &directory, |line| {
             let Line::Row(row) = line else { return Ok(()) };
@@ -97,6 +96,49 @@ impl FtpOutbox {
         }
         cut.iter().try_for_each(|name| self.remove(connection, name, "remove what a cut line made in"))?;
         Ok(names.in_order())
+    }
+
+    /// Makes sure that a listing of the staging directory does not show a staged file that the server tells nothing of. It
+    /// has to show its witness, which is there: one that leaves names out proves nothing.
+    ///
+    /// # Errors
+    /// `Transient` where it is listed, or the listing is not all.
+    pub(super) fn require_unlisted(
+        &self,
+        connection: &mut Connection,
+        name: &StagedName,
+        operation: &'static str,
+    ) -> Result<()> {
+        let directory = self.staging_directory(connection);
+        let (staged, witness) = (staged_of(name), witness_of(name));
+        let (mut has_staged, mut has_witness) = (false, false);
+        read_directory(connection, operation, &directory, |line| {
+            match line {
+                Line::Row(row) => {
+                    has_staged |= row.name == staged.as_bytes();
+                    has_witness |= row.name == witness.as_bytes();
+                }
+                Line::Unreadable(text) => {
+                    has_staged |= text.windows(staged.len()).any(|part| part == staged.as_bytes());
+                }
+            }
+            Ok(())
+        })?;
+        let error = |message| PortError::new(ErrorKind::Transient, operation, self.staged_subject(name), message);
+        if has_staged {
+            return Err(error("the server does not tell of a file that it lists")
+                .with_hint("it is tried again by itself; the server's own log may say more"));
+        }
+        if !has_witness {
+            return Err(error("the server does not list a file that it tells of").with_hint(
+                "it is tried again by itself; if it lasts, listings have to show names that begin with a dot",
+            ));
+        }
+        Ok(())
+    }
+
+    fn staging_directory(&self, connection: &Connection) -> Directory {
+        Directory { full: self.staging.full(connection, b""), subject: self.staging.address().to_owned() }
     }
 
     /// Goes to the staging directory, which is there.
