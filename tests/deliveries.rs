@@ -299,6 +299,39 @@ fn the_producers_own_equal_file_is_counted_as_parity() {
 }
 
 #[test]
+fn what_events_do_not_give_back_is_delivered_from_the_store_and_leaves_nothing_staged() {
+    let site = site(LogKind::Embedded, "");
+    // The layout writes no sign, and there are too many of them for exceptions.
+    let bytes: String = (0..40).map(|number| format!("{number:06}|+{number}.00\n")).collect();
+    site.drop_file(&order_name(1), bytes.as_bytes());
+    site.run_until_idle(0);
+    assert_eq!(site.ledger()[0]["verdict"], "replay_only");
+    assert_eq!(fs::read_to_string(desk(&site).join(order_name(1))).unwrap(), bytes);
+    assert_eq!(staged(&site), Vec::<PathBuf>::new());
+}
+
+#[test]
+fn what_retention_removed_is_delivered_from_the_store_and_leaves_nothing_staged() {
+    if !logs().contains(&LogKind::Kafka) {
+        return;
+    }
+    let mut options = options("");
+    options.feed.push_str("\nkeep_captures = \"all\"");
+    let site = Site::uninitialised(LogKind::Kafka, &options);
+    fs::create_dir_all(desk(&site)).unwrap();
+    site.ok(&["init", "--baseline", "take"]);
+    site.ok(&["deliveries", "hold", "orders.mirror", "--reason", "published first"]);
+    let bytes = drop_orders(&site, 1, 20);
+    site.run_until_idle(1);
+    let topic = format!("{}OrderTaken", site.prefix);
+    (0..3).for_each(|partition| support::tampering::remove_kafka_records(&site.brokers, &topic, partition));
+    site.ok(&["deliveries", "release", "orders.mirror"]);
+    site.run_until_idle(0);
+    assert_eq!(fs::read(desk(&site).join(order_name(1))).unwrap(), bytes);
+    assert_eq!(staged(&site), Vec::<PathBuf>::new());
+}
+
+#[test]
 fn what_retention_removed_before_it_was_delivered_is_held() {
     if !logs().contains(&LogKind::Kafka) {
         return;

@@ -5,10 +5,17 @@ mod support;
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::PathBuf;
+use std::sync::Arc;
 
+use dropbridge::config;
+use dropbridge::relay::directory;
+use dropbridge::relay::worker::{Places, Relay};
+use dropbridge::wiring::Bridge;
 use support::memory;
 use support::private_broker::PrivateBroker;
 use support::relayed::{Consumer, Habit, files, left_behind, options, outbox, site};
+use support::stages::Department;
 use support::{FeedOptions, LogKind, Running, Site, order_name, orders, wait_for_or};
 
 const RENAMED: &str = "temporary = [\"*.part\"]";
@@ -428,4 +435,103 @@ fn whoever_takes_the_slot_over_relays() {
     let mut taken = consumer.end();
     taken.sort();
     assert_eq!(taken, expected);
+}
+
+/// The relay of a site, in this process: it is to end when this says so.
+fn open_relay(site: &Site, is_over: impl Fn() -> bool + Send + 'static) -> Relay {
+    let bridge = Bridge::open(config::load(&site.path("config/bridge.toml")).unwrap()).unwrap();
+    let plan = Arc::clone(&bridge.feeds[0]);
+    let settings = plan.settings.relay.clone().unwrap();
+    let places = Places {
+        inbox: bridge.share(&plan.settings).unwrap(),
+        outbox: bridge.outbox(&settings.outbox).unwrap(),
+        clearing: None,
+        journals: directory(&bridge.settings.state),
+    };
+    Relay::open(plan, settings, places, bridge.context.clone(), Box::new(is_over)).unwrap()
+}
+
+/// A new configuration, a lost slot and an end wait for the relay: it does not pass on all that is there before.
+#[test]
+fn a_relay_that_is_to_end_passes_no_further_file_on() {
+    let site = site(LogKind::Embedded, &options("", RENAMED));
+    (1..=3).for_each(|file| site.drop_file(&order_name(file), &orders(file, 3).1));
+    let first = outbox(&site).join(order_name(1));
+    let mut relay = open_relay(&site, move || first.exists());
+    assert_eq!(relay.pass().unwrap().relayed, 1);
+    assert_eq!(relay.pass().unwrap().relayed, 0);
+    drop(relay);
+    assert_eq!(files(&outbox(&site)).into_keys().collect::<Vec<_>>(), [order_name(1)]);
+    site.run_until_idle(0);
+    assert_eq!(files(&outbox(&site)).len(), 3);
+}
+
+/// Nor is a large one copied to its end.
+#[test]
+fn a_copy_that_is_broken_off_leaves_nothing_and_is_made_anew_by_the_next_start() {
+    let site = site(LogKind::Embedded, &options("", RENAMED));
+    // Three buffers of it.
+    let bytes = orders(1, 30_000).1;
+    site.drop_file(&order_name(1), &bytes);
+    let staging = outbox(&site).join(".dropbridge");
+    let is_begun = move || {
+        fs::read_dir(&staging).is_ok_and(|mut found| found.any(|entry| entry.unwrap().metadata().unwrap().len() > 0))
+    };
+    let mut relay = open_relay(&site, is_begun);
+    let pass = relay.pass().unwrap();
+    assert_eq!((pass.relayed, pass.settling), (0, 1), "{pass:?}");
+    drop(relay);
+    assert!(files(&outbox(&site)).is_empty() && left_behind(&site).is_empty(), "{:?}", left_behind(&site));
+    site.run_until_idle(0);
+    assert!(files(&outbox(&site))[&order_name(1)] == bytes);
+}
+
+/// What can be read through its handle alone is not left to a restart, which could not read it.
+#[test]
+fn a_relay_that_is_to_end_passes_on_what_has_no_name_any_more() {
+    let site = site(LogKind::Embedded, &options("", RENAMED));
+    let away = site.path("share/away");
+    (1..=2).for_each(|file| site.drop_file(&order_name(file), &orders(file, 3).1));
+    fs::rename(outbox(&site), &away).unwrap();
+    let mut relay = open_relay(&site, || true);
+    relay.pass().expect_err("the outbox is away, and both are opened");
+    fs::remove_file(site.inbox().join(order_name(1))).unwrap();
+    fs::rename(&away, outbox(&site)).unwrap();
+    assert_eq!(relay.pass().unwrap().relayed, 1);
+    assert_eq!(files(&outbox(&site)).into_iter().collect::<Vec<_>>(), [(order_name(1), orders(1, 3).1)]);
+}
+
+/// The batch job of a live department still runs: its files are neither kept open nor missed.
+#[test]
+fn a_withheld_file_is_not_kept_open_and_may_go_away() {
+    let sales = Department::new(LogKind::Embedded);
+    let site = &sales.window.site;
+    sales.dump(0, &["A-1"]);
+    sales.run();
+    (1..=2).for_each(|day| drop(sales.advance(day)));
+    // One that is there before the log was read, and one that comes when it is known who speaks.
+    sales.dump(2, &["C-1"]);
+    let running = site.spawn(&["run"], None);
+    let withheld = |count: usize| {
+        let is_said = || running.log().matches("not relayed: the new service speaks").count() == count;
+        wait_for_or("the relay to say so", || running.log(), is_said);
+        let is_withheld = || site.states().iter().filter(|(_, state)| state == "withheld").count() == count;
+        wait_for_or("the ledger to say so", || running.log(), is_withheld);
+    };
+    withheld(1);
+    sales.dump(3, &["D-1"]);
+    withheld(2);
+    let inbox = site.inbox().canonicalize().unwrap();
+    let open = || -> Vec<PathBuf> {
+        let handles = fs::read_dir(format!("/proc/{}/fd", running.child.id())).unwrap();
+        let paths = handles.filter_map(|handle| fs::read_link(handle.unwrap().path()).ok());
+        paths.filter(|path| path.parent() == Some(&inbox)).collect()
+    };
+    wait_for_or("both to be closed", || format!("{:?}", open()), || open().is_empty());
+    (2..=3).for_each(|day| fs::remove_file(site.inbox().join(sales.name(day))).unwrap());
+    // The pass that shows this one has shown that they are gone.
+    sales.dump(4, &["E-1"]);
+    withheld(3);
+    assert!(!running.log().contains("gone from the inbox"), "{}", running.log());
+    assert!(sales.delivered().into_keys().all(|name| name == sales.name(0)), "{:?}", sales.delivered());
 }

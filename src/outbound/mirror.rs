@@ -174,17 +174,17 @@ impl Assembler {
             (Some(summary), ManifestStatus::Complete) => summary,
             _ => return Err(AssemblyError::Refused("it was abandoned: not all its events are there".to_owned())),
         };
-        let mut out = open()?;
         let from_log = match summary.verdict {
             Verdict::ReplayOnly => Err(AssemblyError::ReplayOnly),
             Verdict::Exact | Verdict::ExactWithExceptions => {
-                self.write_from_events(plan, manifest, summary, store, &mut out)
+                let mut out = open()?;
+                // Where it comes to nothing, the output is let go of before the next one begins.
+                self.write_from_events(plan, manifest, summary, store, &mut out).map(|rendered| (out, rendered))
             }
         };
         match from_log {
-            Ok(rendered) => Ok((out, rendered)),
+            Ok(written) => Ok(written),
             Err(AssemblyError::Expired { .. } | AssemblyError::ReplayOnly) if store.contains(manifest.sha256) => {
-                drop(out);
                 let mut out = open()?;
                 let rendered = write_from_store(manifest, store, &mut out)?;
                 Ok((out, rendered))

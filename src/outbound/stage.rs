@@ -35,19 +35,19 @@ impl<'d> Stage<'d> {
         Self { outbox, journal, settings, owner, names: Vec::new() }
     }
 
-    /// Every part, in the order in which they are to be published: data, checksum, marker. Where that fails, nothing is
-    /// left of it, as far as the outbox allows.
+    /// Every part, in the order in which they are to be published: data, checksum, marker. Of what came to nothing,
+    /// nothing is left, as far as the outbox allows.
     pub(super) fn parts(
         mut self,
         source: &mut dyn Source,
         delivery: &mut Delivery,
     ) -> Result<Vec<Part>, AssemblyError> {
         let parts = self.all(source, delivery);
-        if parts.is_err() {
-            for name in &self.names {
-                if let Err(error) = self.outbox.discard(name) {
-                    tracing::debug!(%error, "what was staged stays until the next start");
-                }
+        // An output that was begun anew has left the one before it.
+        let needed: Vec<&str> = parts.iter().flatten().map(|part| part.staged.as_str()).collect();
+        for name in self.names.iter().filter(|name| !needed.contains(&name.to_string().as_str())) {
+            if let Err(error) = self.outbox.discard(name) {
+                tracing::debug!(%error, "what was staged stays until the next start");
             }
         }
         parts

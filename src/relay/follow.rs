@@ -34,6 +34,8 @@ pub(super) struct Sight {
     pub(super) settling: usize,
     /// When the first quiet time is over.
     pub(super) due: Option<Duration>,
+    /// What is gone, and was withheld: nothing of it is followed any more.
+    pub(super) let_go: Vec<EntryPath>,
 }
 
 /// What a listing says of an entry.
@@ -47,11 +49,12 @@ impl Follower {
         Self { plan, settler, handles: BTreeMap::new(), companions: HashMap::new() }
     }
 
-    /// Lists the inbox. `is_known`: what was dealt with.
+    /// Lists the inbox. `is_known`: what was dealt with; `is_withheld`: what is not passed on as things stand.
     pub(super) fn look(
         &mut self,
         share: &dyn Share,
         is_known: &dyn Fn(&EntryFacts) -> bool,
+        is_withheld: &dyn Fn(&EntryPath) -> bool,
         now: Duration,
     ) -> Result<Sight> {
         let listing = share.list(ListRequest { recursive: self.plan.settings.recursive })?;
@@ -64,21 +67,29 @@ impl Follower {
         let entries: Vec<Entry> = listing.entries.iter().filter(fits).cloned().collect();
         let changes = self.settler.observe(&entries, &names, now);
         for entry in &changes.appeared {
-            self.open_at_first_sight(share, &entry.path)?;
-        }
-        for path in &changes.vanished {
-            if !self.handles.contains_key(path) {
-                tracing::error!(feed = self.plan.id(), %path, "gone from the inbox before it could be relayed: nobody passes it on");
-                self.settler.forget(path);
+            self.handles.remove(&entry.path);
+            if !is_withheld(&entry.path) {
+                self.open_at_first_sight(share, &entry.path)?;
             }
         }
+        let let_go = self.see_vanished(changes.vanished, is_withheld);
         self.companions.retain(|path, _| names.contains(path.as_bytes()));
         self.look_at_handles(now);
-        Ok(self.sum_up(now))
+        Ok(Sight { let_go, ..self.sum_up(now) })
+    }
+
+    /// Follows what is gone only where it can be relayed still. Answers what was withheld.
+    fn see_vanished(&mut self, vanished: Vec<EntryPath>, is_withheld: &dyn Fn(&EntryPath) -> bool) -> Vec<EntryPath> {
+        let (withheld, others): (Vec<_>, Vec<_>) = vanished.into_iter().partition(is_withheld);
+        withheld.iter().for_each(|path| self.forget(path));
+        for path in others.iter().filter(|path| !self.handles.contains_key(*path)) {
+            tracing::error!(feed = self.plan.id(), %path, "gone from the inbox before it could be relayed: nobody passes it on");
+            self.settler.forget(path);
+        }
+        withheld
     }
 
     fn open_at_first_sight(&mut self, share: &dyn Share, path: &EntryPath) -> Result<()> {
-        self.handles.remove(path);
         if self.handles.len() >= MAX_OPEN_ENTRIES {
             return Ok(());
         }
@@ -187,6 +198,16 @@ impl Follower {
     /// Its bytes have no trailer yet.
     pub(super) fn set_incomplete(&mut self, path: &EntryPath) {
         self.settler.set_incomplete(path, Missing::Trailer);
+    }
+
+    /// It is withheld: its bytes need not stay at hand. Answers whether its name is gone too, and so nothing is left of it.
+    pub(super) fn let_go(&mut self, path: &EntryPath) -> bool {
+        self.handles.remove(path);
+        let is_gone = self.settler.is_gone(path);
+        if is_gone {
+            self.settler.forget(path);
+        }
+        is_gone
     }
 
     /// It was dealt with.

@@ -36,10 +36,10 @@ impl Relay {
     }
 
     /// Takes a file that has settled: once its intent is journaled, its bytes are safe in the outbox's staging directory,
-    /// and it has its turn.
-    pub(super) fn take(&mut self, path: &EntryPath) -> Result<std::result::Result<Intent, Way>> {
+    /// and it has its turn. That is broken off when the relay is to end, unless a restart could not do it.
+    pub(super) fn take(&mut self, path: &EntryPath, is_last_chance: bool) -> Result<std::result::Result<Intent, Way>> {
         let companions = self.companions(path);
-        let parts = match self.stage_all(path, &companions)? {
+        let parts = match self.stage_all(path, &companions, is_last_chance)? {
             Ok(parts) => parts,
             Err(way) => return Ok(Err(way)),
         };
@@ -77,6 +77,7 @@ impl Relay {
         &mut self,
         path: &EntryPath,
         companions: &[(EntryPath, Missing)],
+        is_last_chance: bool,
     ) -> Result<std::result::Result<Vec<Part>, Way>> {
         let now = self.context.clock.elapsed();
         let later = match self.open_companions(companions, now)? {
@@ -103,7 +104,7 @@ impl Relay {
             Err(error) => return Err(error),
         };
         let (gone, judged) = (self.follower.is_gone(path), self.follower.judged(path));
-        let staged = self.stage_part(Source { path, handle: &mut *handle, gone, judged });
+        let staged = self.stage_part(Source { path, handle: &mut *handle, gone, judged }, is_last_chance);
         if gone || staged.is_err() {
             // What has no name any more can be read through its handle alone.
             self.follower.keep(path, handle);
@@ -114,6 +115,7 @@ impl Relay {
                 self.follower.unsettle(path, stat, now);
                 return Ok(Err(later_on));
             }
+            Staged::BrokenOff => return Ok(Err(later_on)),
         };
         let mut parts = vec![part];
         if self.plan.settings.ready.trailer && !self.plan.settings.layout.ends_with_trailer(&tail) {
@@ -123,7 +125,7 @@ impl Relay {
         }
         for (companion, mut handle, missing) in later {
             let source = Source { path: &companion, handle: &mut *handle, gone: false, judged: None };
-            let staged = self.stage_part(source);
+            let staged = self.stage_part(source, is_last_chance);
             let Ok(Staged::Part(part, tail)) = staged else {
                 self.discard(&parts)?;
                 return staged.map(|_| Err(later_on));
@@ -159,9 +161,10 @@ impl Relay {
         Ok(Ok(opened))
     }
 
-    fn stage_part(&mut self, source: Source<'_>) -> Result<Staged> {
+    fn stage_part(&mut self, source: Source<'_>, is_last_chance: bool) -> Result<Staged> {
         let name = self.next_name()?;
-        stage(&*self.places.inbox, &*self.places.outbox, &name, self.settings.outbox.attributes, source)
+        let is_over = || !is_last_chance && (self.is_over)();
+        stage(&*self.places.inbox, &*self.places.outbox, &name, self.settings.outbox.attributes, source, &is_over)
     }
 
     /// The sidecar states a checksum of the file: it is more than half written.

@@ -15,6 +15,9 @@ impl Relay {
         let known: Vec<Known> =
             self.journal.state().known.values().filter(|known| !known.relayed.is_empty()).cloned().collect();
         for known in known {
+            if (self.is_over)() {
+                break;
+            }
             if !self.is_safe(&known.entry) {
                 continue;
             }

@@ -17,7 +17,7 @@ use super::state::{Hold, Intent, Part, Record};
 use crate::config::settings::RelaySettings;
 use crate::domain::EntryFacts;
 use crate::domain::policy::TargetExists;
-use crate::inbound::authorities::Admission;
+use crate::inbound::authorities::{Admission, Authorities};
 use crate::inbound::plan::FeedPlan;
 use crate::inbound::slot::Context;
 
@@ -33,12 +33,19 @@ pub struct Places {
     pub journals: PathBuf,
 }
 
+/// Whether a relay is to end: asked between two files, and for each buffer of one that is copied.
+pub type Ending = Box<dyn Fn() -> bool + Send>;
+
+/// What was said of entries: their path, and what they wait for; nothing where they are withheld.
+type Said = BTreeSet<(String, String)>;
+
 /// One relay.
 pub struct Relay {
     pub(super) plan: Arc<FeedPlan>,
     pub(super) settings: RelaySettings,
     pub(super) places: Places,
     pub(super) context: Context,
+    pub(super) is_over: Ending,
     pub(super) journal: Journal,
     pub(super) follower: Follower,
     /// Counts the temporary names of this epoch.
@@ -46,7 +53,7 @@ pub struct Relay {
     /// What earlier epochs left behind was removed.
     pub(super) is_cleared: bool,
     /// What was said of entries, so that it is said once.
-    pub(super) said: BTreeSet<(String, String)>,
+    pub(super) said: Said,
 }
 
 /// How an inbox stands after a pass.
@@ -81,15 +88,21 @@ impl Relay {
     ///
     /// # Errors
     /// `NotFound` where there is no journal, `Transient` while another process has it, `Corrupt`.
-    pub fn open(plan: Arc<FeedPlan>, settings: RelaySettings, places: Places, context: Context) -> Result<Self> {
+    pub fn open(
+        plan: Arc<FeedPlan>,
+        settings: RelaySettings,
+        places: Places,
+        context: Context,
+        is_over: Ending,
+    ) -> Result<Self> {
         let journal = Journal::open(&places.journals, plan.id())?;
         let follower = Follower::new(Arc::clone(&plan));
-        let (is_cleared, said) = (false, BTreeSet::new());
+        let (is_cleared, said) = (false, Said::new());
         if let Some(date) = newest_of(&plan, journal.state()) {
             context.authorities.take(&plan.settings.department, date);
         }
         context.authorities.set_relay(plan.id(), true);
-        Ok(Self { plan, settings, places, context, journal, follower, numbers: 0, is_cleared, said })
+        Ok(Self { plan, settings, places, context, is_over, journal, follower, numbers: 0, is_cleared, said })
     }
 
     /// One pass: finish what is open, then relay what has settled, in order.
@@ -106,11 +119,9 @@ impl Relay {
     fn pass_once(&mut self) -> Result<Pass> {
         self.journal.recover()?;
         self.take_decisions()?;
-        let now = self.context.clock.elapsed();
-        let state = self.journal.state();
-        // First, so that entries are opened at first sight although the outbox is away.
-        let sight = self.follower.look(&*self.places.inbox, &|entry| state.knows(entry), now)?;
+        let sight = self.look()?;
         let mut pass = Pass { settling: sight.settling, due: sight.due, ..Pass::default() };
+        // Only now, so that entries are opened at first sight although the outbox is away.
         self.find_outbox()?;
         self.clear_left_behind()?;
         let blocked = self.finish_open(&mut pass)?;
@@ -118,6 +129,17 @@ impl Relay {
         self.tidy()?;
         self.report(&pass);
         Ok(pass)
+    }
+
+    /// Looks at the inbox, without touching the outbox.
+    fn look(&mut self) -> Result<Sight> {
+        let now = self.context.clock.elapsed();
+        let (state, plan, authorities, said) =
+            (self.journal.state(), &self.plan, &self.context.authorities, &self.said);
+        let is_withheld = |path: &EntryPath| is_withheld(plan, authorities, said, path);
+        let sight = self.follower.look(&*self.places.inbox, &|entry| state.knows(entry), &is_withheld, now)?;
+        sight.let_go.iter().for_each(|path| self.unsay(&path.to_string()));
+        Ok(sight)
     }
 
     fn report(&self, pass: &Pass) {
@@ -185,6 +207,10 @@ impl Relay {
         let open: Vec<Intent> = self.journal.state().open.values().cloned().collect();
         let mut blocked: Option<String> = None;
         for intent in open {
+            if (self.is_over)() {
+                // What comes behind them does not overtake them.
+                return Ok(blocked.or_else(|| Some("its relay to go on".to_owned())));
+            }
             let Some(path) = intent.file().map(|file| file.target.clone()) else { continue };
             if let Some(hold) = self.journal.state().held.get(&path) {
                 pass.waiting.push((path, hold.reason.clone()));
@@ -210,14 +236,17 @@ impl Relay {
     fn relay_ready(&mut self, sight: Sight, mut blocked: Option<String>, pass: &mut Pass) -> Result<()> {
         let missing = sight.waiting.iter().map(|(path, missing)| (path.to_string(), missing.as_str().to_owned()));
         pass.waiting.extend(missing);
-        for path in sight.ready {
-            if self.context.stop.is_raised() {
+        // What has no name any more nobody can read after a restart; and what is before it goes before it.
+        let last_chances = sight.ready.iter().rposition(|path| self.follower.is_gone(path)).map_or(0, |at| at + 1);
+        for (at, path) in sight.ready.into_iter().enumerate() {
+            let is_last_chance = at < last_chances;
+            if !is_last_chance && (self.is_over)() {
                 break;
             }
             if !self.is_admitted(&path, pass) {
                 continue;
             }
-            let way = match (self.take(&path)?, &blocked) {
+            let way = match (self.take(&path, is_last_chance)?, &blocked) {
                 (Ok(_), Some(reason)) => Way::Aside(format!("its turn: {reason}")),
                 (Ok(intent), None) => self.deliver(&intent)?,
                 (Err(way), _) => way,
@@ -247,7 +276,12 @@ impl Relay {
         let waits_for = "the event log to say who speaks for its date";
         match admission {
             Admission::PassOn => return true,
-            Admission::Withhold => self.say_withheld(&path.to_string()),
+            Admission::Withhold => {
+                self.say_withheld(&path.to_string());
+                if self.follower.let_go(path) {
+                    self.unsay(&path.to_string());
+                }
+            }
             // It will be known in a moment.
             Admission::Wait => {
                 pass.settling += 1;
@@ -269,6 +303,15 @@ impl Relay {
     fn say(&mut self, path: &str, reason: &str) {
         if self.said.insert((path.to_owned(), reason.to_owned())) {
             tracing::warn!(feed = self.plan.id(), path, "not relayed yet: it waits for {reason}");
+        }
+    }
+
+    /// Forgets what was said of an entry.
+    fn unsay(&mut self, path: &str) {
+        let first = (path.to_owned(), String::new());
+        let of_it = self.said.range(first..).take_while(|(said, _)| said == path).cloned();
+        for said in of_it.collect::<Vec<_>>() {
+            self.said.remove(&said);
         }
     }
 
@@ -327,7 +370,7 @@ impl Relay {
                 self.is_cleared = false;
             }
         }
-        self.said.retain(|(said, _)| *said != file.target);
+        self.unsay(&file.target);
         Ok(Way::Done)
     }
 
@@ -366,6 +409,18 @@ impl Relay {
 impl Drop for Relay {
     fn drop(&mut self) {
         self.context.authorities.set_relay(self.plan.id(), false);
+    }
+}
+
+/// Whether the new service speaks for a file's date, as far as that is known now. Its date is not taken by asking.
+fn is_withheld(plan: &FeedPlan, authorities: &Authorities, said: &Said, path: &EntryPath) -> bool {
+    let path = path.to_string();
+    let Some(date) = plan.selection.date_of(&path) else { return false };
+    match authorities.journal(&plan.settings.department) {
+        // Before the first transition the legacy producer speaks.
+        Some(journal) => journal.authority_on(date) != journal.authority_after(0, date),
+        // While the log is away, what was found last holds.
+        None => said.contains(&(path, String::new())),
     }
 }
 

@@ -156,7 +156,9 @@ impl Worker {
             clearing: self.bridge.clearing(&self.plan.settings).map_err(wrong)?,
             journals: relay::directory(&self.bridge.settings.state),
         };
-        Relay::open(Arc::clone(&self.plan), settings, places, self.bridge.context.clone())
+        let (round, stop) = (self.round.clone(), self.bridge.context.stop.clone());
+        let is_over = Box::new(move || round.is_raised() || stop.is_raised());
+        Relay::open(Arc::clone(&self.plan), settings, places, self.bridge.context.clone(), is_over)
     }
 
     /// Waits for a change of the inbox, the end of a quiet time, or the next poll.
