@@ -99,6 +99,7 @@ impl Bridge {
             caches: Arc::new(SqliteCaches::new(settings.state.join(LEDGER_CACHE))),
             arrivals: Arc::new(Arrivals::new(&settings)),
             authorities: Arc::default(),
+            forwarding: Arc::default(),
             metrics,
             traces,
             health,

@@ -74,6 +74,93 @@ fn a_department_goes_live_and_back_and_each_date_has_one_speaker() {
 }
 
 #[test]
+fn late_events_of_the_new_service_are_in_no_file_of_a_date_for_which_the_legacy_side_speaks() {
+    let with_corrections = options();
+    let after = with_corrections.after.replace("\"correction\"", "\"next-file\"");
+    let sales = Department::with(LogKind::Embedded, &FeedOptions { after, ..options() });
+    sales.dump(0, &["A-1"]);
+    sales.run();
+    (1..=2).for_each(|day| drop(sales.advance(day)));
+    sales.emit(2, &["C-1"]);
+    sales.run();
+    sales.window.set_clock(DAY / 2 + 2 * DAY);
+    sales.run();
+    sales.roll_back(3);
+    sales.emit(2, &["C-2"]);
+    sales.dump(3, &["D-1"]);
+    sales.run();
+    sales.window.set_clock(DAY / 2 + 3 * DAY);
+    let waiting = || sales.window.run(1)["renderings"][0]["waiting"].as_str().unwrap().to_owned();
+    let said = waiting();
+    let expected = format!("the legacy side speaks for {}: 1 event that the legacy producer", sales.date(3));
+    assert!(said.contains(&expected), "{said}");
+    let mut delivered: Vec<(String, String)> = vec![
+        (sales.name(0), sales.file(0, &["A-1"])),
+        (sales.name(2), sales.file(2, &["C-1"])),
+        (sales.name(3), sales.file(3, &["D-1"])),
+    ];
+    assert_eq!(sales.delivered().into_iter().collect::<Vec<_>>(), delivered);
+    let held = sales.window.deliveries().into_iter().find(|delivery| delivery["state"] == "held").unwrap();
+    assert_eq!((&held["events"], &held["ranges"][0]["count"]), (&json!(1), &json!(1)), "it is not lost: {held}");
+
+    let id = format!("files/{}/cut-off/1", sales.date(3));
+    let release = ["deliveries", "release", &id, "--as", "deliver", "--reason", "tried again"];
+    sales.window.site.ok(&release);
+    assert_eq!(waiting(), said, "the same answer");
+    // As a correction it is in a file of its own date.
+    sales.window.configure(&with_corrections);
+    sales.window.site.ok(&release);
+    sales.run();
+    let correction = sales.file(2, &["C-2"]).replacen("|1\n", "|2\n", 1);
+    delivered.insert(2, (sales.name(2).replace("_0001", "_0002"), correction));
+    assert_eq!(sales.delivered().into_iter().collect::<Vec<_>>(), delivered);
+}
+
+#[test]
+fn a_department_changes_hands_where_a_file_begins() {
+    let sales = Department::new(LogKind::Embedded);
+    let bridge = sales.window.site.path("config/bridge.toml");
+    let text = std::fs::read_to_string(&bridge).unwrap();
+    std::fs::write(&bridge, text.replace(", \"sat\", \"sun\"]", "]")).unwrap();
+    sales.dump(0, &["A-1"]);
+    sales.run();
+    sales.advance(1);
+    // A Monday, and the Saturday before it.
+    let (monday, saturday) = ("2099-06-01", "2099-05-30");
+    let asked = |date| ["cutover", "advance", "sales", "--approved-by", "owner", "--from", date];
+    let refused = |arguments: &[&str]| {
+        let force = ["--force", "--reason", "the department insists"];
+        let said = sales.window.site.exits(&[arguments, force.as_slice()].concat(), 1);
+        said.split_whitespace().collect::<Vec<_>>().join(" ")
+    };
+    let said = refused(&asked(monday));
+    assert!(said.contains("2099-06-01 shares a file with 2099-05-30"), "{said}");
+    assert!(said.contains("say --from 2099-05-30 or --from 2099-06-02"), "{said}");
+    sales.window.site.ok(&asked(saturday));
+    let said = refused(&["cutover", "rollback", "sales", "--from", "2099-06-07"]);
+    assert!(said.contains("say --from 2099-06-06 or --from 2099-06-09"), "{said}");
+}
+
+#[test]
+fn what_is_committed_while_a_run_ends_is_forwarded_by_it() {
+    if kafka_brokers("candidate events that show late").is_none() {
+        return;
+    }
+    let sales = Department::new(LogKind::Kafka);
+    sales.dump(0, &["A-1"]);
+    sales.run();
+    sales.advance(1);
+    sales.advance(2);
+    let date = sales.date(2);
+    let mut open = sales.window.begin_candidates(&[("C-1".to_owned(), event("C-1", &date, "C-1", "1.00"))]);
+    let mut bridge = sales.window.site.spawn(&["run", "--until-idle"], None);
+    wait_for_or("the open transaction", || bridge.log(), || bridge.log().contains("a transaction that is still open"));
+    open.commit().unwrap();
+    assert_eq!(bridge.wait().code(), Some(0), "{}", bridge.log());
+    assert_eq!(sales.facts(), sales.expected(&[(0, &["A-1"], "legacy"), (2, &["C-1"], "native")]));
+}
+
+#[test]
 fn what_is_repeated_is_dropped_and_what_is_unfit_is_said() {
     for log in logs() {
         let sales = Department::new(log);
@@ -292,5 +379,35 @@ fn a_frozen_predecessor_brings_nothing_of_what_changed_hands() {
             let of_day_2 = [sales.file(2, &["C-1", "C-2"]), sales.file(2, &["C-1"])];
             assert!(delivered.get(&sales.name(2)).is_some_and(|file| of_day_2.contains(file)), "{stop}: {delivered:?}");
         }
+    }
+}
+
+/// A cut-off comes after what the new service had written by then, also where nobody was there to forward it.
+#[test]
+fn what_was_written_while_it_was_down_is_in_the_file_of_its_day() {
+    for log in logs() {
+        let sales = Department::new(log);
+        sales.dump(0, &["A-1"]);
+        sales.run();
+        sales.advance(1);
+        sales.advance(2);
+        sales.run();
+        let file = |day: u64, orders: &[&str]| (sales.name(day), sales.file(day, orders));
+        let has = |day: u64| sales.delivered().contains_key(&sales.name(day));
+
+        sales.emit(2, &["C-1", "C-2"]);
+        sales.window.set_clock(DAY / 2 + 2 * DAY);
+        sales.run();
+        let mut expected = vec![file(0, &["A-1"]), file(2, &["C-1", "C-2"])];
+        assert_eq!(sales.delivered().into_iter().collect::<Vec<_>>(), expected, "{log:?}: one run");
+
+        sales.emit(3, &["D-1"]);
+        sales.window.set_clock(DAY / 2 + 3 * DAY);
+        let mut bridge = sales.window.site.spawn(&["run"], None);
+        wait_for_or("the file of the day", || bridge.log(), || has(3));
+        bridge.signal(Signal::TERM);
+        assert_eq!(bridge.wait().code(), Some(0), "{}", bridge.log());
+        expected.push(file(3, &["D-1"]));
+        assert_eq!(sales.delivered().into_iter().collect::<Vec<_>>(), expected, "{log:?}: a service");
     }
 }

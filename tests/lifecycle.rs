@@ -323,6 +323,29 @@ fn a_feed_is_paused_without_a_bridge_too() {
     }
 }
 
+#[test]
+fn a_half_published_file_of_which_the_store_has_other_bytes_is_taken_from_the_inbox_again() {
+    for log in logs() {
+        let options = FeedOptions { transaction: "chunk_records = 20".to_owned(), ..FeedOptions::default() };
+        let (site, mut account) = (Site::new(log, &options), Account::default());
+        account.drop_orders(&site, 95);
+        let mut bridge = site.spawn(&["run"], Some("between_chunks:2=kill"));
+        assert_eq!(bridge.wait().code(), None, "it is killed");
+        for object in site.objects() {
+            let mut bytes = fs::read(&object).unwrap();
+            let middle = bytes.len() / 2;
+            bytes[middle] ^= 1;
+            fs::write(&object, bytes).unwrap();
+        }
+        account.drop_orders(&site, 3);
+        let bridge = site.spawn(&["run"], None);
+        wait_for_events(&site, &account, &bridge);
+        let told = leave(bridge);
+        assert!(told.contains("damaged its bytes: removing them, and looking for it in the inbox"), "{told}");
+        account.check(&site, "after the damage");
+    }
+}
+
 /// What was published of it stays, and is told; nothing waits for a person any more.
 #[test]
 fn what_was_abandoned_is_closed_with_a_reason() {
@@ -348,5 +371,57 @@ fn what_was_abandoned_is_closed_with_a_reason() {
         assert!(ledger[0]["ranges"].as_array().is_some_and(|ranges| !ranges.is_empty()), "{ledger:?}");
         assert_eq!(site.numbers().len(), 40);
         site.exits(&["quarantine", "discard", &name, "--reason", "again"], 2);
+    }
+}
+
+/// What ails one share is its own feed's trouble.
+#[test]
+fn a_baseline_over_a_server_that_is_away_is_refused_and_the_other_feeds_go_on() {
+    let (site, mut account) = (Site::new(LogKind::Embedded, &polled(50, "")), Account::default());
+    let mut bridge = site.spawn(&["run"], None);
+    wait_for_line(&bridge, "holding the slot");
+    add_returns(&site);
+    let returns = site.path("config/departments/stores.toml");
+    let text = fs::read_to_string(&returns).unwrap();
+    fs::write(&returns, text.replace("share = \"nas\"", "share = \"away\"")).unwrap();
+    let configuration = site.path("config/bridge.toml");
+    fs::write(site.path("config/password"), "secret").unwrap();
+    let away = "[share.away]\naddress = \"sftp://user@127.0.0.1:1/drops\"\npassword_file = \"password\"\n\
+                host_key = \"SHA256:jqqYoB/y3jO1aT2mJ4y8CYF3rB8Y3wXJX1yP4nP0w9k\"\n";
+    fs::write(&configuration, fs::read_to_string(&configuration).unwrap() + away).unwrap();
+    hang_up(&bridge);
+    wait_for_line(&bridge, "the configuration was read again: ");
+    let output = site.output(&["init", "--baseline", "take"]);
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(!output.status.success() && said.contains("the bridge that runs could not"), "{said}");
+    assert!(bridge.log().contains("returns: connect sftp://user@127.0.0.1:1"), "{}", bridge.log());
+    account.drop_orders(&site, 3);
+    wait_for_events(&site, &account, &bridge);
+    bridge.signal(Signal::TERM);
+    // The feed without a baseline is an error of its own.
+    assert_eq!(bridge.wait().code(), Some(2), "{}", bridge.log());
+    assert!(!bridge.log().contains("the log is away"), "{}", bridge.log());
+    account.check(&site, "beside a server that is away");
+}
+
+/// An inbox that does not say whether it has a file may have it.
+#[test]
+fn what_is_half_published_is_not_given_up_while_its_inbox_is_away() {
+    for log in logs() {
+        let options = FeedOptions { transaction: "chunk_records = 20".to_owned(), ..FeedOptions::default() };
+        let (site, mut account) = (Site::new(log, &options), Account::default());
+        account.drop_orders(&site, 95);
+        let mut bridge = site.spawn(&["run"], Some("between_chunks:2=kill"));
+        assert_eq!(bridge.wait().code(), None, "it is killed");
+        for object in site.objects() {
+            fs::remove_file(object).unwrap();
+        }
+        let away = site.path("away");
+        fs::rename(site.inbox(), &away).unwrap();
+        assert!(!site.output(&["run", "--until-idle"]).status.success());
+        assert_eq!(site.states(), [(support::order_name(1), "publishing".to_owned())]);
+        fs::rename(away, site.inbox()).unwrap();
+        site.run_until_idle(0);
+        account.check(&site, "after its inbox came back");
     }
 }

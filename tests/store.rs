@@ -5,17 +5,24 @@ mod support;
 
 use std::fs::{self, File};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 use std::time::{Duration, SystemTime};
 
+use rustix::process::Signal;
 use serde_json::Value;
 use support::{FeedOptions, LogKind, ORDERS_LAYOUT, Running, Site, order_name, orders, wait_for, wait_for_or};
 
 /// The default feed, with lines of its own and lines of `[store]`.
 fn site(feed: &str, store: &str) -> Site {
+    Site::new(LogKind::Embedded, &options(feed, store))
+}
+
+fn options(feed: &str, store: &str) -> FeedOptions {
     let options = FeedOptions::default();
     let feed = format!("{}\n{feed}", options.feed);
     let transaction = "memory_capture_bytes = 50000\nchunk_records = 5000".to_owned();
-    Site::new(LogKind::Embedded, &FeedOptions { feed, store: store.to_owned(), transaction, ..options })
+    FeedOptions { feed, store: store.to_owned(), transaction, ..options }
 }
 
 /// A file of so many lines that is bad at its end.
@@ -28,6 +35,14 @@ fn bad(file: u32, lines: u32) -> Vec<u8> {
 /// An object as if it had been written so long ago.
 fn age(path: &Path, time: Duration) {
     File::options().write(true).open(path).unwrap().set_modified(SystemTime::now() - time).unwrap();
+}
+
+/// Changes a byte in the middle of an object.
+fn damage(path: &Path) {
+    let mut bytes = fs::read(path).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs::write(path, bytes).unwrap();
 }
 
 const YEARS: Duration = Duration::from_secs(3 * 365 * 24 * 3600);
@@ -166,6 +181,69 @@ fn a_quota_puts_files_off_and_nothing_is_lost() {
     wait_for("all good files", || site.numbers() == all);
     assert!(running.child.try_wait().unwrap().is_none());
     running.kill();
+}
+
+#[test]
+fn a_feed_with_much_put_aside_pauses_and_goes_on_when_there_is_room() {
+    let site = site("store_quota = \"64 KiB\"", "compression = \"none\"");
+    let running = site.spawn(&["run"], None);
+    // There is room for one of them; the others take more memory than one feed may have put aside.
+    for file in 1..=45 {
+        site.drop_file(&order_name(file), &bad(file, 2_000));
+    }
+    wait_for_log(&running, &["paused", "of its files wait, put aside", "quota of 64.0 KiB", "store status"]);
+    let (numbers, bytes) = orders(46, 3);
+    site.drop_file(&order_name(46), &bytes);
+    site.configure(&options("store_quota = \"1 GiB\"", "compression = \"none\""));
+    running.signal(Signal::HUP);
+    wait_for_or("the file behind them", || running.log(), || site.numbers() == numbers);
+    let quarantined = || site.states().iter().filter(|(_, state)| state == "quarantined").count();
+    wait_for_or("those that were put aside", || running.log(), || quarantined() == 45);
+}
+
+#[test]
+fn files_that_come_without_a_pause_do_not_put_off_those_that_wait_for_room() {
+    let site = site("", "compression = \"none\"\nquota = \"64 KiB\"");
+    let running = site.spawn(&["run"], None);
+    site.drop_file(&order_name(1), &bad(1, 1_800));
+    wait_for("the first to be put away", || is_quarantined(&site, 1));
+    site.drop_file(&order_name(2), &bad(2, 1_800));
+    wait_for_log(&running, &["tried again", &order_name(2)]);
+    let is_over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            for file in (3..3_000).take_while(|_| !is_over.load(Ordering::Relaxed)) {
+                site.drop_file(&order_name(file), &orders(file, 1).1);
+                thread::sleep(Duration::from_millis(30));
+            }
+        });
+        site.ok(&["quarantine", "discard", &order_name(1), "--reason", "a test"]);
+        wait_for_or("the second to be put away", || running.log(), || is_quarantined(&site, 2));
+        is_over.store(true, Ordering::Relaxed);
+    });
+}
+
+/// A retry of what the store has damaged is refused, and nothing else is kept from going on.
+#[test]
+fn a_damaged_object_is_the_trouble_of_its_file_alone() {
+    for (store, lines) in [("", 3), ("", 6_000), ("compression = \"none\"", 3), ("compression = \"none\"", 6_000)] {
+        let site = site("", store);
+        site.drop_file(&order_name(1), &bad(1, lines));
+        site.run_until_idle(1);
+        let [object] = &site.objects()[..] else { panic!("it is in quarantine") };
+        damage(object);
+        let mut running = site.spawn(&["run"], None);
+        wait_for_log(&running, &["holding the slot"]);
+        let told = site.exits(&["quarantine", "retry", &order_name(1)], 1);
+        wait_for_log(&running, &["a request cannot be done", "lost or damaged the bytes"]);
+        assert!(told.contains("quarantined") && is_quarantined(&site, 1), "{store} {lines}: {told}");
+        let ledger = site.ledger();
+        assert_eq!((ledger.len(), &ledger[0]["attempts"]), (1, &1.into()), "{store} {lines}: {ledger:?}");
+        let (numbers, bytes) = orders(2, 3);
+        site.drop_file(&order_name(2), &bytes);
+        wait_for_or("the other file", || running.log(), || site.numbers() == numbers);
+        assert!(running.child.try_wait().unwrap().is_none(), "{}", running.log());
+    }
 }
 
 #[test]
@@ -329,4 +407,16 @@ fn what_events_do_not_give_back_is_kept_unless_the_feed_says_otherwise() {
             assert_eq!(stored, is_kept.then(|| spelled("+").into_bytes()), "{lines} {feed}");
         }
     }
+}
+
+#[test]
+fn what_events_do_not_give_back_is_kept_though_its_publishing_was_interrupted() {
+    let site = site("", "");
+    let bytes = (0..12_000).map(|number| format!("{number:06}|+{number}.00\n")).collect::<String>();
+    site.drop_file(&order_name(1), bytes.as_bytes());
+    let mut bridge = site.spawn(&["run", "--until-idle"], Some("between_chunks:1=kill"));
+    assert_eq!(bridge.wait().code(), None, "it is killed");
+    site.run_until_idle(0);
+    assert_eq!(site.ledger()[0]["verdict"], "replay_only");
+    assert_eq!(site.stored(&hash_of(&site, 1)), Some(bytes.into_bytes()));
 }

@@ -165,6 +165,22 @@ fn asked_to_end_between_chunks_it_ends_and_goes_on_later() {
     }
 }
 
+/// No bridge runs: the command takes the slot, and the heartbeat has nobody else to come from.
+#[test]
+fn a_holder_that_examines_a_large_file_says_that_it_is_alive() {
+    let options = FeedOptions { takeover_after_ms: 200, ..FeedOptions::default() };
+    let site = Site::new(LogKind::Embedded, &options);
+    let mut bytes = support::orders(1, 600_000).1;
+    bytes.extend_from_slice(b"BAD|none\n");
+    let name = support::order_name(1);
+    site.drop_file(&name, &bytes);
+    site.run_until_idle(1);
+    site.exits(&["quarantine", "retry", &name], 1);
+    let control = site.committed("control");
+    let claim = control.iter().rfind(|record| record["heartbeat"].is_u64()).unwrap();
+    assert!(claim["released"] == true && claim["heartbeat"].as_u64() > Some(0), "{claim}");
+}
+
 /// Everything in the state directory but the embedded log is a cache.
 #[test]
 fn without_its_state_directory_nothing_is_published_again() {

@@ -36,7 +36,7 @@ pub(super) enum CutoverCommand {
     },
     /// Move a department to its next stage, from a business date on of which nothing was published yet.
     #[command(
-        after_help = "Examples:\n  dropbridge cutover advance parks --from 2026-02-02 --approved-by owner-of-parks\n  \
+        after_help = "Examples:\n  dropbridge cutover advance parks --from 2026-01-31 --approved-by owner-of-parks\n  \
             dropbridge cutover advance parks --force --reason 'nine days are enough, see minutes of 30 Jan'\n\n\
             Exit code 1: refused; why is told."
     )]

@@ -11,6 +11,9 @@ use super::evidence::{Evidence, Gates};
 use super::journal::{CutoverJournal, Transition};
 use super::stage::Stage;
 
+/// How far a search for a date goes.
+const FARTHEST_DAYS: i32 = 3_660;
+
 /// Which way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -66,6 +69,15 @@ pub enum Block {
         effective: BusinessDate,
         /// That of the other transition.
         planned: BusinessDate,
+    },
+    /// A file would have dates of both sides.
+    SharedFile {
+        /// The date that was asked for.
+        effective: BusinessDate,
+        /// The first date of its file.
+        first: BusinessDate,
+        /// The nearest dates that can be.
+        instead: Vec<BusinessDate>,
     },
     /// No date was stated, and nothing tells which is the first that can be.
     NoDate,
@@ -156,7 +168,9 @@ pub fn plan(journal: &CutoverJournal, gates: &Gates, evidence: &Evidence, comman
         Direction::Advance => from.next(),
         Direction::Rollback => from.previous(),
     };
-    let effective = command.effective.or_else(|| first_date(journal, evidence, command.direction));
+    let free = first_free(journal, evidence, command.direction);
+    let whole = WholeFiles { journal, evidence, to };
+    let effective = command.effective.or_else(|| free.map(|free| whole.first_from(free).unwrap_or(free)));
     let mut blocks = Vec::new();
     if to.is_none() {
         blocks.push(Block::NoStage { stage: from });
@@ -164,7 +178,8 @@ pub fn plan(journal: &CutoverJournal, gates: &Gates, evidence: &Evidence, comman
     if evidence.feeds.is_empty() {
         blocks.push(Block::NoFeed);
     }
-    blocks.extend(block_of_date(journal, evidence, command.direction, effective));
+    let of_date = block_of_date(journal, evidence, command.direction, effective);
+    blocks.extend(of_date.or_else(|| whole.block(effective?, free)));
     match (command.direction, to) {
         (Direction::Advance, Some(to)) => advance(to, gates, evidence, command, &mut blocks),
         (Direction::Rollback, Some(to)) if from.authority() != to.authority() && !evidence.legacy_runs => {
@@ -208,8 +223,8 @@ pub fn decide(
     })
 }
 
-/// The first date that a transition can take effect from; nothing where there was no date at all yet.
-fn first_date(journal: &CutoverJournal, evidence: &Evidence, direction: Direction) -> Option<BusinessDate> {
+/// The first date that is free; nothing where there was no date at all yet.
+fn first_free(journal: &CutoverJournal, evidence: &Evidence, direction: Direction) -> Option<BusinessDate> {
     let behind_newest = evidence.newest_date.map(|date| date.days_later(1));
     let by_plan = journal.last_effective().map(|date| match direction {
         Direction::Advance => date.days_later(1),
@@ -235,6 +250,42 @@ fn block_of_date(
         Direction::Rollback => effective >= planned,
     };
     (!is_free).then_some(Block::DateIsPlanned { effective, planned })
+}
+
+/// One side speaks for all dates of a file.
+struct WholeFiles<'a> {
+    journal: &'a CutoverJournal,
+    evidence: &'a Evidence,
+    to: Option<Stage>,
+}
+
+impl WholeFiles<'_> {
+    /// No file has both a date and the one before it.
+    fn begin_at(&self, date: BusinessDate) -> bool {
+        self.evidence.file_days.iter().all(|days| days.begin_at(date))
+    }
+
+    /// A transition from this date on splits no file; nor does one behind which the same side speaks as before.
+    fn allow(&self, date: BusinessDate) -> bool {
+        let before = self.journal.authority_on(date.days_later(-1));
+        self.to.is_none_or(|to| to.authority() == before) || self.begin_at(date)
+    }
+
+    /// The first date that is allowed, from this one on.
+    fn first_from(&self, date: BusinessDate) -> Option<BusinessDate> {
+        (0..FARTHEST_DAYS).map(|days| date.days_later(days)).find(|date| self.allow(*date))
+    }
+
+    /// What stands against a date; `free` is the first one that is.
+    fn block(&self, effective: BusinessDate, free: Option<BusinessDate>) -> Option<Block> {
+        if self.allow(effective) {
+            return None;
+        }
+        let first = (1..FARTHEST_DAYS).map(|days| effective.days_later(-days)).find(|date| self.begin_at(*date));
+        let earlier = first.filter(|first| free.is_none_or(|free| free <= *first));
+        let instead = earlier.into_iter().chain(self.first_from(effective)).collect();
+        Some(Block::SharedFile { effective, first: first.unwrap_or(effective.days_later(-1)), instead })
+    }
 }
 
 fn advance(to: Stage, gates: &Gates, evidence: &Evidence, command: &Command, blocks: &mut Vec<Block>) {
@@ -284,6 +335,15 @@ impl fmt::Display for Block {
             }
             Self::DateIsPlanned { effective, planned } => {
                 write!(out, "{effective} is not behind {planned}, from which the last transition takes effect")
+            }
+            Self::SharedFile { effective, first, instead } => {
+                write!(out, "{effective} shares a file with {first}, and one side speaks for all of a file: ")?;
+                let instead: Vec<String> = instead.iter().map(|date| format!("--from {date}")).collect();
+                if instead.is_empty() {
+                    out.write_str("no later date begins one")
+                } else {
+                    write!(out, "say {}", instead.join(" or "))
+                }
             }
             Self::NoDate => out.write_str("no business date was seen yet: state from which one on"),
             Self::Unproven { feeds } => write!(

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::BusinessDate;
+use crate::window::FileDays;
 
 /// What is known of a department when a command is decided. It is journaled with the transition.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,6 +35,9 @@ pub struct Evidence {
     pub legacy_runs: bool,
     /// Candidate events of the department are forwarded: it states `[cutover]`, and the candidate topics are there.
     pub forwards: bool,
+    /// Which dates have files, by its windows and by the feeds whose kind of file they make. Not journaled: it is stated.
+    #[serde(skip)]
+    pub file_days: Vec<FileDays>,
 }
 
 /// What a department demands before it advances.

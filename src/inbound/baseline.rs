@@ -10,7 +10,7 @@ use crate::capture::selection::Named;
 use crate::domain::key::Unnamed;
 use crate::domain::name_pattern::NameFacts;
 use crate::domain::policy::Repeat;
-use crate::domain::{BusinessDate, ContentHash, EntryFacts, LogicalKey};
+use crate::domain::{BusinessDate, ContentHash, EntryFacts, LogicalKey, Moment};
 use crate::ledger::control::{Baseline, FORMAT};
 use crate::ledger::{DropState, LedgerEntry};
 
@@ -69,13 +69,17 @@ fn read_hash(share: &dyn Share, path: &EntryPath) -> Result<Option<ContentHash>>
     ContentHash::read(entry).map(Some).map_err(|error| PortError::io("read", path.to_string(), &error))
 }
 
-/// Records the baseline of a feed; answers how many entries it has.
+/// The entries of a feed's baseline: what is in its inbox, as the policy says.
 ///
 /// # Errors
-/// Of the share and the log.
-pub fn record_baseline(slot: &mut Slot, plan: &FeedPlan, share: &dyn Share, policy: BaselinePolicy) -> Result<u64> {
+/// Of the share.
+pub fn survey_baseline(
+    plan: &FeedPlan,
+    share: &dyn Share,
+    policy: BaselinePolicy,
+    now: Moment,
+) -> Result<Vec<LedgerEntry>> {
     let listing = share.list(ListRequest { recursive: plan.settings.recursive })?;
-    let now = slot.context().clock.now();
     let mut entries = Vec::new();
     let mut keys = HashSet::new();
     for listed in &listing.entries {
@@ -120,7 +124,19 @@ pub fn record_baseline(slot: &mut Slot, plan: &FeedPlan, share: &dyn Share, poli
             recorded_at: now,
         });
     }
-    let count = entries.len() as u64;
+    Ok(entries)
+}
+
+/// Records the baseline of a feed.
+///
+/// # Errors
+/// Of the log.
+pub fn record_baseline(
+    slot: &mut Slot,
+    plan: &FeedPlan,
+    policy: BaselinePolicy,
+    entries: &[LedgerEntry],
+) -> Result<()> {
     for some in entries.chunks(ENTRIES_PER_TRANSACTION) {
         slot.begin()?;
         for entry in some {
@@ -132,12 +148,11 @@ pub fn record_baseline(slot: &mut Slot, plan: &FeedPlan, share: &dyn Share, poli
         format: FORMAT,
         feed: plan.id().to_owned(),
         policy: policy.describe(),
-        entries: count,
-        recorded_at: now,
+        entries: entries.len() as u64,
+        recorded_at: slot.context().clock.now(),
     };
     let topic = slot.context().topics.control.clone();
     slot.begin()?;
     slot.send_own(&topic, 0, &Baseline::record_key(plan.id()), Some(&record))?;
-    slot.commit()?;
-    Ok(count)
+    slot.commit()
 }

@@ -10,7 +10,7 @@ use dropbridge_port::{ErrorKind, PortError, Result};
 
 use super::ahead::{self, Next, Steps, next_event};
 use super::manifest::{FileSummary, ManifestStatus};
-use super::prepare::{Failure, HeldEvents, Outcome, Prepared, open_body, pass, read_trailer};
+use super::prepare::{CAPTURE_OPERATION, Failure, HeldEvents, Outcome, Prepared, open_body, pass, read_trailer};
 use super::publish::{EventHeaders, Publisher, event_record, published, topic_of};
 use super::translate::Translator;
 use sha2::{Digest, Sha256};
@@ -19,6 +19,9 @@ use crate::capture::Body;
 use crate::domain::hash::hex;
 use crate::ledger::entry::{EventRange, extend_ranges};
 use crate::ledger::{DropState, LedgerEntry};
+
+/// After how many events that are made again it is looked whether the heartbeat is due.
+const EVENTS_BETWEEN_LOOKS: u64 = 4096;
 
 /// How far a file has come.
 struct Progress {
@@ -51,7 +54,8 @@ impl Publisher {
         match self.stream(file, examined.as_ref().unwrap_or(&file.outcome), progress)? {
             Streamed::Whole | Streamed::Interrupted => Ok(()),
             Streamed::Changed => {
-                self.slot.abort()?;
+                // Bytes that were damaged meanwhile are no change of ours.
+                self.verify(file)?;
                 self.abandon(file, CHANGED)
             }
         }
@@ -74,7 +78,9 @@ impl Publisher {
         };
         let store = Arc::clone(&self.store);
         let body = Body::Stored(store.lease(hash));
-        let trailer = read_trailer(&source, &body, &store).map_err(|failure| changed(file, failure))?;
+        let trailer = self.beside(&file.entry.path, || {
+            read_trailer(&source, &body, &store).map_err(|failure| changed(file, failure))
+        })?;
         let naming = source.naming();
         let reader = open_body(&body, hash, &store)?;
         let mut translator =
@@ -83,9 +89,12 @@ impl Publisher {
         if matches!(outcome, Outcome::Events { file, .. } if file.rejects.is_empty()) {
             translator = translator.examined();
         }
+        // It may take long: no transaction is open yet, so that the heartbeat can be written.
+        let Some(digest) = self.skip_committed(file, &mut translator, &progress)? else {
+            return Ok(Streamed::Changed);
+        };
         self.begin()?;
         pass(Failpoint::Begun, &file.entry.path)?;
-        let Some(digest) = skip_committed(file, &mut translator, &progress)? else { return Ok(Streamed::Changed) };
         let limits = self.hold_limits();
         let (sender, steps) = ahead::channel();
         thread::scope(|scope| {
@@ -95,6 +104,28 @@ impl Publisher {
             // Whatever ends this drops the receiver, and that ends the maker.
             self.follow(file, outcome, &mut progress, steps)
         })
+    }
+
+    /// Makes the committed events again, to see that they are the same. Answers the digest over them; `None` when they
+    /// are not the same.
+    fn skip_committed<R: Read>(
+        &mut self,
+        file: &Prepared,
+        translator: &mut Translator<'_, R>,
+        progress: &Progress,
+    ) -> Result<Option<Sha256>> {
+        let (mut last, mut digest) = (0, Sha256::new());
+        while last < progress.through {
+            let Some(event) = next_event(file, translator, &mut digest)? else { return Ok(None) };
+            let before = std::mem::replace(&mut last, event.ordinal);
+            // Some numbers may be left out.
+            if before / EVENTS_BETWEEN_LOOKS != last / EVENTS_BETWEEN_LOOKS {
+                self.stay_alive()?;
+            }
+        }
+        let found = hex(&digest.clone().finalize());
+        let is_same = progress.committed_digest.as_ref().is_none_or(|committed| *committed == found);
+        Ok(is_same.then_some(digest))
     }
 
     /// Sends and commits what is made, to the end of the file.
@@ -239,30 +270,13 @@ enum Streamed {
 
 const CHANGED: &str = "its layout, mapping or schema was changed after some of its events were published";
 
-/// Makes the committed events again, to see that they are the same. Answers the digest over them; `None` when they are
-/// not the same.
-fn skip_committed<R: Read>(
-    file: &Prepared,
-    translator: &mut Translator<'_, R>,
-    progress: &Progress,
-) -> Result<Option<Sha256>> {
-    let (mut last, mut digest) = (0, Sha256::new());
-    while last < progress.through {
-        let Some(event) = next_event(file, translator, &mut digest)? else { return Ok(None) };
-        last = event.ordinal;
-    }
-    let found = hex(&digest.clone().finalize());
-    let is_same = progress.committed_digest.as_ref().is_none_or(|committed| *committed == found);
-    Ok(is_same.then_some(digest))
-}
-
 /// A file that was fine when it was examined and is not any more.
 pub(super) fn changed(file: &Prepared, failure: Failure) -> PortError {
     match failure {
         Failure::Port(error) => error,
         Failure::Reject(reject) => PortError::new(
             ErrorKind::Corrupt,
-            "read capture",
+            CAPTURE_OPERATION,
             &file.entry.path,
             format!("it was examined and found good, and now it reads otherwise: {reject}"),
         ),

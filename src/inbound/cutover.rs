@@ -15,6 +15,8 @@ use super::plan::FeedPlan;
 use super::prepare::pass;
 use super::publish::Publisher;
 use super::slot::Context;
+use crate::arrivals::ExpectedDays;
+use crate::config::settings::{RenderingKind, RenderingSettings, WindowSettings};
 use crate::cutover::{
     Authority, Command, CutoverJournal, Direction, Evidence, Forwarding, Gates, Stage, Transition, decide,
 };
@@ -23,6 +25,7 @@ use crate::layout::Verdict;
 use crate::ledger::control::Request;
 use crate::ledger::topics::REQUEST_PARTITION;
 use crate::ledger::{DropFilter, DropState, LedgerIndex};
+use crate::window::{FileDays, WindowDays};
 
 pub use days::Compared;
 use days::FeedEvidence;
@@ -63,7 +66,9 @@ pub fn evidence<'p>(
 ) -> Result<Evidence> {
     let mut evidence = Evidence { newest_date, forwards, ..Evidence::default() };
     let mut feeds: Vec<FeedEvidence<'_>> = Vec::new();
+    evidence.file_days = windows(compared.renderings, department).map(|window| window.rules.file_days()).collect();
     for plan in plans.filter(|plan| plan.settings.department == department) {
+        evidence.file_days.extend(days_of_feed(plan, compared.renderings));
         evidence.feeds.push(plan.id().to_owned());
         evidence.open_drops += ledger.census().of(plan.id()).open();
         if plan.settings.relay.is_none() {
@@ -82,6 +87,26 @@ pub fn evidence<'p>(
     }
     days::add(&mut evidence, &feeds, compared);
     Ok(evidence)
+}
+
+/// The windows of a department.
+fn windows<'r>(renderings: &'r [Arc<RenderingSettings>], department: &str) -> impl Iterator<Item = &'r WindowSettings> {
+    let own = renderings.iter().filter(move |rendering| rendering.department == department);
+    own.filter_map(|rendering| match &rendering.kind {
+        RenderingKind::Window(window) => Some(&**window),
+        RenderingKind::Mirror { .. } => None,
+    })
+}
+
+/// Which dates have files of a feed, as it states, where a window makes its kind of file.
+fn days_of_feed(plan: &FeedPlan, renderings: &[Arc<RenderingSettings>]) -> Option<FileDays> {
+    let deadline = plan.settings.expect.as_ref()?.deadline.as_ref()?;
+    windows(renderings, &plan.settings.department).find(|window| window.feed == plan.id())?;
+    let days = match deadline.days {
+        ExpectedDays::Business => WindowDays::Business,
+        ExpectedDays::Every => WindowDays::Every,
+    };
+    Some(FileDays::new(Arc::clone(&deadline.calendar), days))
 }
 
 /// The newest files of a feed can all be written again from their events, and there is one.

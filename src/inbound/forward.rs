@@ -9,8 +9,9 @@
 //! [`crate::cutover::Forwarding`]; cutovers are decided on the same thread, between two passes.
 
 mod batch;
+mod progress;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,7 +20,10 @@ use dropbridge_port::{
     ErrorKind, FetchedRecord, Isolation, PartitionOffset, Polled, PortError, Reader, Result, StartAt,
 };
 
+pub use progress::ForwardingProgress;
+
 use batch::Batch;
+use progress::{Surveyor, highs};
 
 use super::candidate::CandidateRules;
 use super::plan::FeedPlan;
@@ -28,7 +32,8 @@ use super::publish::Publisher;
 use super::recent::{HORIZON, Recent};
 use super::slot::Context;
 use crate::cutover::{CutoverJournal, Forwarding};
-use crate::ledger::replay::read_control;
+use crate::domain::Moment;
+use crate::ledger::replay::read_settled_control;
 use crate::ledger::topics::REQUEST_PARTITION;
 use crate::window::Mark;
 
@@ -42,6 +47,12 @@ const SAVE_EVERY: Duration = Duration::from_secs(5);
 const PATIENCE: Duration = Duration::from_millis(100);
 /// So many times in a row.
 const MOST_WAITS: u32 = 600;
+/// So often for what others have begun: a commit is answered before it shows, and one that stays open is left for later.
+const WAITS_FOR_OTHERS: u32 = 100;
+/// So often before a person is told.
+const SAID_AFTER: u32 = 10;
+/// So often topics are looked for that were missing.
+const LOOK_FOR_MISSING: Duration = Duration::from_secs(10);
 
 /// Topic, partition and offset.
 type Place = (Arc<str>, u32, i64);
@@ -50,16 +61,20 @@ type Place = (Arc<str>, u32, i64);
 pub struct Forwarder {
     context: Context,
     rules: CandidateRules,
+    /// Those candidate topics that are there.
     topics: Vec<String>,
-    /// The candidate topics are there.
-    is_ready: bool,
+    /// Those that are configured and missing.
+    missing: Vec<String>,
+    looked_for_missing: Duration,
+    /// For those who cut dates off.
+    surveyor: Surveyor,
     state: Forwarding,
     reader: Option<Box<dyn Reader>>,
     recent: HashMap<(Arc<str>, u32), Recent>,
-    /// Partitions whose end was told, and nothing came since.
-    at_end: BTreeSet<(Arc<str>, u32)>,
-    /// How many partitions there are.
-    partitions: usize,
+    /// The end of each partition where it was told, and nothing came since.
+    at_end: BTreeMap<(Arc<str>, u32), i64>,
+    /// Behind the newest record of each partition, committed or not, when they were opened.
+    highs: BTreeMap<(Arc<str>, u32), i64>,
     /// What was reached differs from what was written.
     is_unsaved: bool,
     saved_at: Duration,
@@ -81,12 +96,14 @@ impl Forwarder {
             context: context.clone(),
             rules: CandidateRules::default(),
             topics: Vec::new(),
-            is_ready: false,
+            missing: Vec::new(),
+            looked_for_missing: Duration::ZERO,
+            surveyor: Surveyor::default(),
             state: state.unwrap_or_default(),
             reader: None,
             recent: HashMap::new(),
-            at_end: BTreeSet::new(),
-            partitions: 0,
+            at_end: BTreeMap::new(),
+            highs: BTreeMap::new(),
             is_unsaved: false,
             saved_at: Duration::ZERO,
             most_records: MOST_RECORDS,
@@ -103,25 +120,33 @@ impl Forwarder {
     pub fn prepare<'p>(&mut self, context: &Context, plans: impl Iterator<Item = &'p FeedPlan>) -> Result<()> {
         self.context = context.clone();
         self.rules = CandidateRules::new(&context.topics, plans);
-        let topics = self.context.topics.candidates();
-        if topics != self.topics || !self.is_ready {
+        self.look_for_topics()
+    }
+
+    /// Finds those candidate topics that are there. One that is missing has no events, and holds up no other.
+    fn look_for_topics(&mut self) -> Result<()> {
+        let wanted = self.context.topics.candidates();
+        let names: Vec<&str> = wanted.iter().map(String::as_str).collect();
+        let found = if names.is_empty() { Vec::new() } else { self.context.log.topics(&names)? };
+        let is_there = |name: &String| found.iter().any(|topic| topic.name == *name);
+        let (topics, missing): (Vec<String>, Vec<String>) = wanted.into_iter().partition(is_there);
+        for topic in missing.iter().filter(|topic| !self.missing.contains(topic)) {
+            tracing::warn!(topic, "none of its events is forwarded: this topic is missing; run `dropbridge init`");
+        }
+        if topics != self.topics {
             self.topics = topics;
             self.close();
-            let names: Vec<&str> = self.topics.iter().map(String::as_str).collect();
-            let found = if names.is_empty() { Vec::new() } else { self.context.log.topics(&names)? };
-            let missing = names.iter().find(|name| found.iter().all(|topic| topic.name != **name));
-            if let Some(topic) = missing {
-                tracing::warn!(topic, "nothing is forwarded: this topic is missing; run `dropbridge init`");
-            }
-            self.is_ready = !names.is_empty() && missing.is_none();
         }
+        self.missing = missing;
+        self.looked_for_missing = self.context.clock.elapsed();
+        self.context.forwarding.set_needless(self.topics.is_empty());
         Ok(())
     }
 
     /// Whether candidate events are forwarded at all.
     #[must_use]
     pub const fn is_ready(&self) -> bool {
-        self.is_ready
+        !self.topics.is_empty()
     }
 
     /// Opens the topics anew, at the place that is written in the log.
@@ -129,6 +154,7 @@ impl Forwarder {
         self.reader = None;
         self.recent.clear();
         self.at_end.clear();
+        self.surveyor.forget();
     }
 
     /// Takes what has come. Answers whether there was something; `wait` is for the first record.
@@ -136,7 +162,10 @@ impl Forwarder {
     /// # Errors
     /// Of the log. What was not committed is taken again by the next pass.
     pub fn pass(&mut self, publisher: &mut Publisher, wait: Duration) -> Result<bool> {
-        if !self.is_ready {
+        if !self.missing.is_empty() && self.context.clock.elapsed() >= self.looked_for_missing + LOOK_FOR_MISSING {
+            self.look_for_topics()?;
+        }
+        if !self.is_ready() {
             return Ok(false);
         }
         self.settle_doubt(publisher)?;
@@ -147,6 +176,11 @@ impl Forwarder {
                 publisher.abort_or_reclaim()?;
                 return self.blame(error);
             }
+        }
+        if passed.is_ok() {
+            let Context { forwarding, log, clock, .. } = &self.context;
+            let now = (clock.now(), clock.elapsed());
+            self.surveyor.look(forwarding, &**log, &self.topics, &self.state, now)?;
         }
         passed
     }
@@ -165,7 +199,7 @@ impl Forwarder {
         if !self.is_in_doubt {
             return Ok(());
         }
-        let control = read_control(&*self.context.log, &self.context.topics)?;
+        let control = read_settled_control(&*self.context.log, &self.context.topics)?;
         self.context.authorities.learn(&control.cutovers);
         publisher.learn_spoken(&control.spoken);
         self.resume(control.forwarding.unwrap_or_default());
@@ -218,7 +252,7 @@ impl Forwarder {
                 }
                 Polled::End { topic, partition, offset } => {
                     ends.push(Mark { topic: topic.to_string(), partition, to: offset });
-                    self.at_end.insert((topic, partition));
+                    self.at_end.insert((topic, partition), offset);
                 }
                 Polled::Idle => break,
             }
@@ -232,6 +266,7 @@ impl Forwarder {
     fn open(&mut self) -> Result<Box<dyn Reader>> {
         let log = Arc::clone(&self.context.log);
         let mut starts = Vec::new();
+        self.highs = highs(&*log, &self.topics)?;
         for topic in &self.topics {
             for ends in log.watermarks(topic)? {
                 let reached = self.state.position(topic, ends.partition).unwrap_or(ends.low).max(ends.low);
@@ -240,7 +275,6 @@ impl Forwarder {
                 starts.push((topic.as_str(), StartAt::Offset { partition: ends.partition, offset }));
             }
         }
-        self.partitions = starts.len();
         self.recent.clear();
         self.at_end.clear();
         log.reader(Isolation::ReadCommitted, &starts)
@@ -276,19 +310,39 @@ impl Forwarder {
     /// # Errors
     /// Of the log.
     pub fn finish(&mut self, publisher: &mut Publisher) -> Result<()> {
-        if !self.is_ready {
+        if !self.is_ready() {
             return Ok(());
         }
         self.close();
-        let mut waits = 0;
+        let (at, mut waits) = (self.context.clock.now(), 0);
         while waits < MOST_WAITS && !self.context.stop.is_raised() {
             let came = self.pass(publisher, PATIENCE)?;
-            if !came && self.at_end.len() == self.partitions {
-                return self.save(publisher);
+            let shows_all = self.highs.iter().all(|(place, high)| self.at_end.get(place) >= Some(high));
+            if !came && shows_all {
+                return self.finished(publisher, at);
+            }
+            if !came && self.at_end.len() == self.highs.len() {
+                match waits {
+                    SAID_AFTER => tracing::info!("waiting for candidate events in a transaction that is still open"),
+                    WAITS_FOR_OTHERS => {
+                        tracing::warn!(
+                            "candidate events in a transaction that is still open are left for the next run"
+                        );
+                        return self.finished(publisher, at);
+                    }
+                    _ => {}
+                }
             }
             waits = if came { 0 } else { waits + 1 };
             publisher.slot().beat_if_due()?;
         }
+        Ok(())
+    }
+
+    /// All was gone through that was there at a moment.
+    fn finished(&mut self, publisher: &mut Publisher, at: Moment) -> Result<()> {
+        self.save(publisher)?;
+        self.context.forwarding.set_through(at);
         Ok(())
     }
 
@@ -309,7 +363,7 @@ impl Forwarder {
     /// Of the log; `Transient` where it does not answer.
     pub(super) fn catch_up(&mut self, publisher: &mut Publisher) -> Result<()> {
         let mut waits = 0;
-        while self.is_ready && self.state.is_catching_up() {
+        while self.is_ready() && self.state.is_catching_up() {
             if self.context.stop.is_raised() {
                 return Err(crate::stop::stopped("go through candidate topics"));
             }

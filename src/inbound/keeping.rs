@@ -9,7 +9,8 @@ use std::time::Duration;
 use dropbridge_port::failpoint::Failpoint;
 use dropbridge_port::{ErrorKind, Result};
 
-use super::prepare::{Outcome, Prepared, pass};
+use super::manifest::FileSummary;
+use super::prepare::pass;
 use super::publish::Publisher;
 use crate::capture::StoredObject;
 use crate::capture::store::LEFT_BEHIND_AGE;
@@ -66,6 +67,18 @@ impl KeepRules {
             Reason::Abandoned => Some(retention.abandoned),
             Reason::Discarded => Some(retention.discarded),
         }
+    }
+
+    /// Whether a drop's bytes are to stay now that it was published, or has come to something else.
+    fn keeps_own(&self, entry: &LedgerEntry) -> bool {
+        let is_wanted = match &entry.state {
+            DropState::Published { verdict, withheld, .. } => self
+                .feeds
+                .get(&entry.feed)
+                .is_some_and(|(policy, _)| keeps_capture(*policy, needs_store(*verdict, *withheld))),
+            _ => true,
+        };
+        is_wanted && self.keeps(entry)
     }
 
     /// Whether a drop's bytes are to stay now that it has come to this.
@@ -142,14 +155,14 @@ pub fn gather_holdings(ledger: &LedgerIndex, objects: &[StoredObject], holdings:
     })
 }
 
-/// Whether the bytes of a file stay in the store after publishing.
-pub(super) fn is_kept(file: &Prepared) -> bool {
-    // What is withheld can be had from nowhere else, and is to be compared.
-    let needs_store = matches!(
-        &file.outcome,
-        Outcome::Events { file: summary, .. } if summary.verdict == RoundTrip::ReplayOnly || summary.withheld > 0
-    );
-    keeps_capture(file.plan.settings.keep_captures, needs_store)
+/// Whether the bytes of a file stay in the store after publishing, by what was read of it.
+pub(super) fn is_kept(policy: KeepCaptures, summary: &FileSummary) -> bool {
+    keeps_capture(policy, needs_store(Some(summary.verdict), summary.withheld))
+}
+
+/// Whether a file can be had again from nowhere but the store. What is withheld is to be compared.
+fn needs_store(verdict: Option<RoundTrip>, withheld: u64) -> bool {
+    verdict == Some(RoundTrip::ReplayOnly) || withheld > 0
 }
 
 /// What a publisher remembers of its purges.
@@ -170,16 +183,15 @@ impl Upkeep {
 }
 
 impl Publisher {
-    /// Lets go of the bytes of a drop that was dealt with, unless it or another drop still needs them. `is_kept`: they
-    /// stay if it is published now.
-    pub(super) fn let_go(&self, hash: ContentHash, feed: &str, key: &LogicalKey, is_kept: bool) -> Result<()> {
+    /// Lets go of the bytes of a drop that was dealt with, unless it or another drop still needs them. What
+    /// the ledger says of it decides: how it came to be published, at once or after a restart, makes no difference.
+    pub(super) fn let_go(&self, hash: ContentHash, feed: &str, key: &LogicalKey) -> Result<()> {
         let rules = &self.upkeep.rules;
         let stays = {
             let context = self.context();
             let ledger = context.ledger();
             let own = ledger.drop_with(feed, key, hash)?;
-            let is_published = |entry: &LedgerEntry| matches!(entry.state, DropState::Published { .. });
-            let mut stays = own.is_some_and(|own| (is_kept || !is_published(&own)) && rules.keeps(&own));
+            let mut stays = own.is_some_and(|own| rules.keeps_own(&own));
             // There may be many drops with these bytes: the one at hand often says enough.
             if !stays {
                 ledger.each_with_hash(hash, &mut |entry| {

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use dropbridge_port::failpoint::{Failpoint, reach};
 use dropbridge_port::{ErrorKind, PortError, Result};
 use sha2::{Digest, Sha256};
-use tokio::sync::OwnedSemaphorePermit;
 
 use super::manifest::FileSummary;
 use super::plan::{FeedPlan, Identity};
+use super::publish::ticket::Ticket;
 use super::translate::Translator;
 use super::way::Way;
 use crate::capture::read_ahead::ReadAhead;
@@ -20,6 +20,15 @@ use crate::domain::name_pattern::NameFacts;
 use crate::domain::{BusinessDate, ContentHash, EntryFacts, Moment};
 use crate::layout::{ParseError, Parser, Record, Reject, RejectCode};
 use crate::mapping::FileNaming;
+
+/// What was tried when a capture could not be read: by it errors of the store's objects are told from those of the log
+/// and the ledger.
+pub(super) const CAPTURE_OPERATION: &str = "read capture of";
+
+/// Whether an error says that the store has lost or damaged the bytes of a capture.
+pub(super) fn is_damage(error: &PortError) -> bool {
+    error.operation == CAPTURE_OPERATION && matches!(error.kind, ErrorKind::Corrupt | ErrorKind::NotFound)
+}
 
 /// A file on its way to the log.
 #[derive(Debug)]
@@ -50,15 +59,6 @@ pub struct Prepared {
     pub ticket: Option<Ticket>,
     /// Lives as long as this: by it the scanner sees that the file is dealt with.
     pub on_its_way: Arc<()>,
-}
-
-/// A file's share of the memory that files on their way may take, and its place in its feed's count of them.
-#[derive(Debug)]
-pub struct Ticket {
-    /// The memory.
-    pub memory: OwnedSemaphorePermit,
-    /// Held once for each file that is on its way.
-    pub outstanding: Arc<()>,
 }
 
 /// The request behind a file.
@@ -268,11 +268,28 @@ pub fn open_body<'a>(body: &'a Body, hash: ContentHash, store: &Store) -> Result
     Ok(match body {
         Body::Memory(bytes) => Box::new(bytes.as_slice()),
         Body::Stored(_) => {
-            let verified = VerifiedReader { inner: store.read(hash)?, hasher: Sha256::new(), expected: hash };
-            let ahead = ReadAhead::new(verified).map_err(|error| PortError::io("read", hash.to_string(), &error))?;
+            let inner = store.read(hash).map_err(|error| PortError { operation: CAPTURE_OPERATION, ..error })?;
+            let verified = VerifiedReader { inner, hasher: Sha256::new(), expected: hash };
+            let ahead =
+                ReadAhead::new(verified).map_err(|error| PortError::io(CAPTURE_OPERATION, hash.to_string(), &error))?;
             Box::new(ahead)
         }
     })
+}
+
+/// Reads a capture to its end, to see whether the store has the bytes of its hash.
+///
+/// # Errors
+/// When it has not.
+pub fn verify(body: &Body, hash: ContentHash, store: &Store) -> Result<()> {
+    if let Body::Memory(_) = body {
+        return Ok(());
+    }
+    let mut reader = open_body(body, hash, store)?;
+    match std::io::copy(&mut reader, &mut std::io::sink()) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(PortError::io(CAPTURE_OPERATION, hash.to_string(), &error)),
+    }
 }
 
 /// Fails at the end when the bytes were not those of the hash.
@@ -304,7 +321,11 @@ impl<R: Read> Read for VerifiedReader<R> {
 pub fn examine(source: &Source<'_>, body: &Body, store: &Store, limits: HoldLimits) -> Result<Outcome> {
     match try_examine(source, body, store, limits) {
         Ok(outcome) => Ok(outcome),
-        Err(Failure::Reject(reject)) => Ok(Outcome::Reject(reject)),
+        Err(Failure::Reject(reject)) => {
+            // It was not read to its end: that the store has other bytes by now is no fault of the file.
+            verify(body, source.hash, store)?;
+            Ok(Outcome::Reject(reject))
+        }
         Err(Failure::Port(error)) => Err(error),
     }
 }
@@ -328,7 +349,7 @@ impl From<ParseError> for Failure {
     fn from(error: ParseError) -> Self {
         match error {
             ParseError::Reject(reject) => Self::Reject(reject),
-            ParseError::Io(error) => Self::Port(PortError::io("read", "capture", &error)),
+            ParseError::Io(error) => Self::Port(PortError::io(CAPTURE_OPERATION, "a file", &error)),
         }
     }
 }
@@ -349,7 +370,9 @@ fn try_examine(
     while let Some(event) = translator.next_event()? {
         let index = plan_index(plan, event.event_type);
         if held.as_mut().is_some_and(|events| !events.push(index, event.key, event.value, limits)) {
+            // There are too many: they are made again when they are sent.
             held = None;
+            translator.only_examine();
         }
     }
     let translated = translator.finish().map_err(Failure::Reject)?;

@@ -82,6 +82,7 @@ fn try_prove(source: &Source<'_>, open: &Open<'_>) -> Result<FileSummary, Failur
     let naming = source.naming();
     let reader = open().map_err(ParseError::Io)?;
     let mut translator = Translator::new(source.plan, reader, source.origin(), &naming, trailer.as_ref()).proving();
+    translator.only_examine();
     while translator.next_event()?.is_some() {}
     let translated = translator.finish().map_err(Failure::Reject)?;
     Ok(FileSummary::new(&source.plan.settings.layout, &source.plan.digest, translator.facts(), translated))

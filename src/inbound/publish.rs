@@ -4,10 +4,12 @@
 //! each in one transaction with its ledger position; its manifest comes with the last. What the ledger says decides
 //! anew before every attempt, so that a takeover, a lost answer or a second file with the same key can do no harm.
 
+mod alive;
 mod group;
 mod records;
 mod spoken;
 mod step;
+pub mod ticket;
 mod trouble;
 
 use std::collections::VecDeque;
@@ -17,10 +19,10 @@ use std::time::Duration;
 use dropbridge_port::failpoint::Failpoint;
 use dropbridge_port::{ErrorKind, PortError, Repetition, Result};
 
-use super::keeping::{KeepRules, Upkeep, is_kept};
+use super::keeping::{KeepRules, Upkeep};
 use super::manifest::FileSummary;
 use super::plan::FeedPlan;
-use super::prepare::{Outcome, Prepared, pass};
+use super::prepare::{CAPTURE_OPERATION, Outcome, Prepared, pass};
 use super::request::Plans;
 use super::slot::{Context, Slot};
 use super::tally::Tally;
@@ -119,36 +121,7 @@ impl Publisher {
         // After an event that the log refuses, each file goes alone, so that it shows whose it was.
         let mut together = self.sizes.max_files;
         while !queue.is_empty() && !self.slot.context().stop.is_raised() {
-            let mut group: Vec<(Prepared, Step)> = Vec::new();
-            while let Some(mut file) = queue.pop_front() {
-                let now = self.slot.context().clock.elapsed();
-                file.way.seen.get_or_insert(now);
-                file.way.picked = Some(now);
-                let same_key = |other: &(Prepared, Step)| {
-                    other.0.plan.id() == file.plan.id() && other.0.identity.key == file.identity.key
-                };
-                if group.len() >= together || group.iter().any(same_key) {
-                    queue.push_front(file);
-                    break;
-                }
-                let step = match self.decide(&mut file) {
-                    Ok(step) => step,
-                    Err(error) if matches!(error.kind, ErrorKind::Transient | ErrorKind::Refused) => {
-                        self.defer(file, error);
-                        continue;
-                    }
-                    Err(error) => return Err(error),
-                };
-                if let Step::Chunks { .. } = step {
-                    if group.is_empty() {
-                        group.push((file, step));
-                    } else {
-                        queue.push_front(file);
-                    }
-                    break;
-                }
-                group.push((file, step));
-            }
+            let mut group = self.gather(&mut queue, together)?;
             let answer = match group.as_slice() {
                 [(file, Step::Chunks { through })] => self.publish_chunks(file, *through),
                 _ => self.publish_group(&group),
@@ -157,6 +130,14 @@ impl Publisher {
                 backoff = Backoff::default();
                 continue;
             };
+            // A file whose bytes are read while it is published is alone.
+            if error.operation == CAPTURE_OPERATION
+                && let Some((file, _)) = group.pop()
+            {
+                self.abort_or_reclaim()?;
+                self.set_apart(file, error)?;
+                continue;
+            }
             if error.kind == ErrorKind::Unacceptable {
                 together = 1;
             }
@@ -168,6 +149,45 @@ impl Publisher {
             }
         }
         Ok(())
+    }
+
+    /// Takes files out of the queue that can share a transaction, with what is to be written for each.
+    fn gather(&mut self, queue: &mut VecDeque<Prepared>, together: usize) -> Result<Vec<(Prepared, Step)>> {
+        let mut group: Vec<(Prepared, Step)> = Vec::new();
+        // Events of those that were put aside are made only now, and have to find room in memory too.
+        let mut weight = 0;
+        while weight < self.sizes.chunk_bytes
+            && let Some(mut file) = queue.pop_front()
+        {
+            let now = self.slot.context().clock.elapsed();
+            file.way.seen.get_or_insert(now);
+            file.way.picked = Some(now);
+            let same_key = |other: &(Prepared, Step)| {
+                other.0.plan.id() == file.plan.id() && other.0.identity.key == file.identity.key
+            };
+            if group.len() >= together || group.iter().any(same_key) {
+                queue.push_front(file);
+                break;
+            }
+            let step = match self.decide(&mut file) {
+                Ok(step) => step,
+                Err(error) => {
+                    self.set_apart(file, error)?;
+                    continue;
+                }
+            };
+            if let Step::Chunks { .. } = step {
+                if group.is_empty() {
+                    group.push((file, step));
+                } else {
+                    queue.push_front(file);
+                }
+                break;
+            }
+            weight += file.weight();
+            group.push((file, step));
+        }
+        Ok(group)
     }
 
     pub(super) fn commit(&mut self) -> Result<()> {
@@ -202,7 +222,7 @@ impl Publisher {
         if !self.store.contains(hash) {
             return Ok(());
         }
-        self.let_go(hash, file.plan.id(), &file.identity.key, is_kept(file))
+        self.let_go(hash, file.plan.id(), &file.identity.key)
     }
 }
 

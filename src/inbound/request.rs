@@ -183,7 +183,7 @@ impl Publisher {
         self.account(&entry, 0, &Way::default(), None);
         self.tell_census(feed);
         if let Some(hash) = hash {
-            self.let_go(hash, feed, key, true)?;
+            self.let_go(hash, feed, key)?;
         }
         Ok(Ok(()))
     }
@@ -221,7 +221,7 @@ impl Publisher {
     }
 
     /// Files that were in the middle of their chunks when the last holder ended: finished first, from the store.
-    /// Answers those whose bytes are not there; their inbox may still have them.
+    /// Answers those whose bytes are not there, or were damaged; their inbox may still have them.
     ///
     /// # Errors
     /// As for [`Publisher::publish`].
@@ -238,25 +238,41 @@ impl Publisher {
                 continue;
             }
             tracing::info!(feed = %entry.feed, key = %entry.key, "going on with a file that was being published in chunks");
-            let identity = identity_of(&entry);
-            self.publish(vec![stored(plan, identity, entry.entry, self.store.lease(hash), Outcome::Unexamined, None)])?;
+            let (identity, facts) = (identity_of(&entry), entry.entry.clone());
+            self.publish(vec![stored(plan, identity, facts, self.store.lease(hash), Outcome::Unexamined, None)])?;
+            // Finished, or lost: whoever gives up what is missing asks first.
+            if !self.store.contains(hash) {
+                missing.push(entry);
+            }
         }
         Ok(missing)
     }
 
-    /// Ends those files of `missing` that are still unfinished: neither the store nor the inbox has their bytes.
+    /// Those files of `missing` that are still half published.
+    ///
+    /// # Errors
+    /// As for [`crate::ledger::LedgerIndex::drops`].
+    pub fn still_missing(&self, missing: Vec<LedgerEntry>) -> Result<Vec<LedgerEntry>> {
+        let mut still = Vec::new();
+        for entry in missing {
+            let Some(hash) = entry.sha256 else { continue };
+            let known = self.context().ledger().drop_with(&entry.feed, &entry.key, hash)?;
+            if matches!(known.map(|known| known.state), Some(DropState::Publishing { .. })) {
+                still.push(entry);
+            }
+        }
+        Ok(still)
+    }
+
+    /// Ends half published files: neither the store nor the inbox has their bytes.
     ///
     /// # Errors
     /// As for [`Publisher::publish`].
-    pub fn abandon_missing(&mut self, missing: Vec<LedgerEntry>, plans: &Plans) -> Result<()> {
-        for entry in missing {
+    pub fn abandon_missing(&mut self, gone: Vec<LedgerEntry>, plans: &Plans) -> Result<()> {
+        for entry in gone {
             let (Some(plan), Some(hash)) = (plans.get(&entry.feed), entry.sha256) else { continue };
-            let known = self.context().ledger().drop_with(&entry.feed, &entry.key, hash)?;
-            if matches!(known.map(|known| known.state), Some(DropState::Publishing { .. })) {
-                let file =
-                    stored(plan, identity_of(&entry), entry.entry, self.store.lease(hash), Outcome::Vanished, None);
-                self.abandon(&file, "neither the store nor the inbox has its bytes any more")?;
-            }
+            let file = stored(plan, identity_of(&entry), entry.entry, self.store.lease(hash), Outcome::Vanished, None);
+            self.abandon(&file, "neither the store nor the inbox has its bytes any more")?;
         }
         Ok(())
     }

@@ -22,6 +22,8 @@ pub struct Translator<'a, R> {
     proof: Option<FileProof<'a>>,
     /// Its events were made before, and fitted their schemas.
     is_examined: bool,
+    /// Nobody takes its events: they are made and checked, and not written out.
+    only_examines: bool,
     rejects: Vec<Reject>,
     /// Says whose dates are whose.
     journal: Option<&'a CutoverJournal>,
@@ -46,7 +48,7 @@ pub struct TranslatedEvent<'t> {
     pub event_type: &'t str,
     /// The record's key: the business key.
     pub key: &'t [u8],
-    /// The whole CloudEvent.
+    /// The whole CloudEvent; empty after [`Translator::only_examine`].
     pub value: &'t [u8],
     /// The end of it, from what it has of its own on. What stands before follows from its drop, its type and its schema,
     /// its key and its number.
@@ -85,6 +87,7 @@ impl<'a, R: Read> Translator<'a, R> {
             envelope: EnvelopeWriter::new(origin),
             proof: None,
             is_examined: false,
+            only_examines: false,
             rejects: Vec::new(),
             journal: None,
             withheld: 0,
@@ -122,6 +125,11 @@ impl<'a, R: Read> Translator<'a, R> {
     pub fn examined(mut self) -> Self {
         self.is_examined = true;
         self
+    }
+
+    /// From now on events are made and checked, and not written out: their values are empty.
+    pub const fn only_examine(&mut self) {
+        self.only_examines = true;
     }
 
     /// The next event, or `None` at the end of the file; by then its order and controls were checked too.
@@ -364,6 +372,11 @@ impl<'a, R: Read> Translator<'a, R> {
             self.withheld += 1;
             return Ok(Made::Withheld);
         }
+        self.event.clear();
+        if self.only_examines {
+            self.own = 0;
+            return Ok(Made::Event(event.event_type()));
+        }
         let particulars = Particulars {
             event_type: event.event_type(),
             schema: schema.id(),
@@ -372,7 +385,6 @@ impl<'a, R: Read> Translator<'a, R> {
             ordinal: self.ordinal,
             bytes: group.bytes(),
         };
-        self.event.clear();
         self.own = self.envelope.write(&particulars, &self.data, &mut self.event);
         Ok(Made::Event(event.event_type()))
     }

@@ -12,7 +12,8 @@ use super::attendance::Attendance;
 use crate::capture::Store;
 use crate::health::{FeedFiles, Pulse};
 use crate::inbound::plan::FeedPlan;
-use crate::inbound::prepare::{HoldLimits, Prepared, Ticket};
+use crate::inbound::prepare::{HoldLimits, Prepared};
+use crate::inbound::publish::ticket::{OnTheirWay, Ticket};
 use crate::inbound::scan::{Pass, Scanner};
 use crate::ledger::control::FeedSwitch;
 use crate::metrics::FeedState;
@@ -24,6 +25,9 @@ pub(super) const LOOK_UP: Duration = Duration::from_millis(250);
 
 /// How often a feed that could not be looked after is tried again when waiting is no cure.
 const PAUSED_RETRY: Duration = Duration::from_secs(30);
+
+/// This part of what all feeds may have on their way, one may have put aside before it takes no more.
+const ASIDE_PART: usize = 16;
 
 type Result<T, E = PortError> = std::result::Result<T, E>;
 
@@ -60,7 +64,7 @@ pub(super) struct Worker {
     /// Raised when nobody publishes any more.
     pub(super) over: Stop,
     /// Held by each of this feed's files that are on their way.
-    pub(super) outstanding: Arc<()>,
+    pub(super) outstanding: Arc<OnTheirWay>,
     pub(super) limits: HoldLimits,
     pub(super) pulse: Pulse,
     pub(super) attendance: Attendance,
@@ -119,7 +123,14 @@ impl Worker {
     }
 
     fn may_go_on(&self) -> bool {
-        !self.ending() && self.attendance.paused(self.plan.id()).is_none()
+        !self.ending() && self.attendance.paused(self.plan.id()).is_none() && self.is_crowded().is_none()
+    }
+
+    /// Why it takes nothing for now: too much that it has taken is put aside, and what others may have on their way
+    /// would become less and less. Until idle, the publisher says so when there is nothing else to do.
+    fn is_crowded(&self) -> Option<PortError> {
+        let most = super::holding::BUDGET_BYTES / ASIDE_PART;
+        if self.until_idle { None } else { self.outstanding.is_crowded(self.plan.id(), most) }
     }
 
     fn look_after(&self, report: &mut FeedReport, attended: &mut Option<Attended>) -> Result<()> {
@@ -133,6 +144,12 @@ impl Worker {
                 }
                 self.tell(FeedState::Paused, Some(&said(&switch)));
                 self.sleep(LOOK_UP);
+                continue;
+            }
+            // Before anything is taken: what has no name any more is at hand only once.
+            if let Some(error) = self.is_crowded() {
+                self.tell(FeedState::Paused, Some(&error.to_string()));
+                self.sleep(trouble.met(self.plan.id(), &error));
                 continue;
             }
             match self.attend(attended) {
@@ -191,7 +208,7 @@ impl Worker {
         loop {
             match Arc::clone(&self.budget).try_acquire_many_owned(weight) {
                 Ok(permit) => {
-                    prepared.ticket = Some(Ticket { memory: permit, outstanding: Arc::clone(&self.outstanding) });
+                    prepared.ticket = Some(Ticket::new(permit, Arc::clone(&self.outstanding)));
                     break;
                 }
                 Err(TryAcquireError::NoPermits) => self.pause_while_full()?,

@@ -2,7 +2,7 @@
 //! what is on its way, and what is known of inboxes stay.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
 
 use tokio::sync::mpsc::{Receiver, Sender};
@@ -21,6 +21,7 @@ use crate::health::SlotStanding;
 use crate::inbound::keeping::KeepRules;
 use crate::inbound::prepare::Prepared;
 use crate::inbound::publish::Publisher;
+use crate::inbound::publish::ticket::OnTheirWay;
 use crate::inbound::slot::Slot;
 use crate::inbound::tally::Tally;
 use crate::stop::Stop;
@@ -83,6 +84,7 @@ pub(super) fn hold(
         sender,
         receiver,
         budget,
+        outstanding: HashMap::new(),
         inboxes,
         options,
     };
@@ -109,6 +111,8 @@ struct Holding {
     sender: Option<Sender<Prepared>>,
     receiver: Receiver<Prepared>,
     budget: Arc<Semaphore>,
+    /// Each feed's files that are on their way, from whichever round.
+    outstanding: HashMap<String, Weak<OnTheirWay>>,
     /// What was known of each inbox when the last round ended.
     inboxes: HashMap<String, Attended>,
     options: RunOptions,
@@ -162,6 +166,9 @@ impl Holding {
         let Some(sender) = self.sender.take() else { return Ok(workers) };
         let feeds = if self.options.without_feeds { &[] } else { bridge.feeds.as_slice() };
         for plan in feeds {
+            let known = self.outstanding.get(plan.id()).and_then(Weak::upgrade);
+            let outstanding = known.unwrap_or_default();
+            self.outstanding.insert(plan.id().to_owned(), Arc::downgrade(&outstanding));
             let worker = Worker {
                 plan: Arc::clone(plan),
                 bridge: Arc::clone(bridge),
@@ -170,7 +177,7 @@ impl Holding {
                 budget: Arc::clone(&self.budget),
                 superseded: superseded.clone(),
                 over: over.clone(),
-                outstanding: Arc::new(()),
+                outstanding,
                 limits: self.publisher.hold_limits(),
                 pulse: bridge.context.health.feed_pulse(plan.id()),
                 attendance: self.attendance.clone(),

@@ -16,6 +16,7 @@ mod rendering;
 mod renderings;
 mod set_up;
 mod standby;
+mod whereabouts;
 
 use std::sync::Arc;
 use std::time::Duration;

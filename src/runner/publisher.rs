@@ -14,12 +14,15 @@ use super::ends::Ends;
 use super::feed::WorkerEnd;
 use super::rendering::Desk;
 use super::renderings::Renderings;
-use crate::inbound::baseline::{BaselinePolicy, record_baseline};
+use super::whereabouts;
+use crate::inbound::baseline::{BaselinePolicy, record_baseline, survey_baseline};
 use crate::inbound::cutover::{Asked, Compared, gives};
 use crate::inbound::forward::Forwarder;
+use crate::inbound::plan::FeedPlan;
 use crate::inbound::prepare::Prepared;
 use crate::inbound::publish::{Publisher, adopt};
 use crate::inbound::tally::Tally;
+use crate::ledger::LedgerEntry;
 use crate::ledger::control::{Request, RequestAction};
 use crate::ledger::replay::{ControlState, apply_control};
 use crate::ledger::topics::REQUEST_PARTITION;
@@ -156,6 +159,11 @@ impl Requests {
         let (mut idle_rounds, mut ending_since, mut rested_at) = (0, None, clock.elapsed());
         let runtime = tokio::runtime::Handle::current();
         loop {
+            // These have times of their own: files that come without a pause do not put them off.
+            publisher.purge_if_due()?;
+            if !watched.options.until_idle {
+                publisher.retry_deferred()?;
+            }
             let wait = match (self.has_more, self.forwarder.is_ready()) {
                 (true, _) => Duration::ZERO,
                 (false, true) => BETWEEN_PASSES,
@@ -185,15 +193,13 @@ impl Requests {
                     if clock.elapsed() >= rested_at + IDLE {
                         rested_at = clock.elapsed();
                         idle_rounds += 1;
-                        publisher.purge_if_due()?;
                         publisher.slot().look_after_cache()?;
                         if watched.options.until_idle {
                             publisher.finish_deferred()?;
-                        } else {
-                            publisher.retry_deferred()?;
                         }
-                        if idle_rounds == PATIENT_ROUNDS {
-                            publisher.abandon_missing(std::mem::take(&mut missing), &plans)?;
+                        if idle_rounds == PATIENT_ROUNDS && !missing.is_empty() {
+                            idle_rounds = 0;
+                            missing = abandon_missing(publisher, bridge, missing)?;
                         }
                     }
                 }
@@ -215,7 +221,7 @@ impl Requests {
             publisher.finish_deferred()?;
             self.forwarder.finish(publisher)?;
         }
-        publisher.abandon_missing(missing, &plans)?;
+        abandon_missing(publisher, bridge, missing)?;
         Ok(Ended::Whole)
     }
 
@@ -359,21 +365,29 @@ impl Requests {
         let Some(policy) = BaselinePolicy::parse(policy) else {
             return Ok(Err(format!("no baseline policy `{policy}`")));
         };
-        let share = match bridge.share(&plan.settings) {
-            Ok(share) => share,
+        // Whatever ails the share is the feed's own: the request is refused, and the other feeds go on.
+        let entries = match survey(bridge, &plan, policy) {
+            Ok(entries) => entries,
             Err(error) => return Ok(Err(format!("{feed}: {error:#}"))),
         };
-        match record_baseline(publisher.slot(), &plan, &*share, policy) {
-            Ok(entries) => {
-                tracing::info!(feed, entries, "it has its baseline: {}", policy.describe());
-                self.attendance.add_baseline(feed);
-                Ok(Ok(()))
-            }
-            Err(error) if matches!(error.kind, ErrorKind::NotFound | ErrorKind::Refused) => {
-                publisher.slot().abort()?;
-                Ok(Err(format!("{feed}: {error}")))
-            }
-            Err(error) => Err(error),
-        }
+        record_baseline(publisher.slot(), &plan, policy, &entries)?;
+        tracing::info!(feed, entries = entries.len(), "it has its baseline: {}", policy.describe());
+        self.attendance.add_baseline(feed);
+        Ok(Ok(()))
     }
+}
+
+/// What is in a feed's inbox, as its baseline is to have it.
+fn survey(bridge: &Bridge, plan: &FeedPlan, policy: BaselinePolicy) -> anyhow::Result<Vec<LedgerEntry>> {
+    let share = bridge.share(&plan.settings)?;
+    Ok(survey_baseline(plan, &*share, policy, bridge.context.clock.now())?)
+}
+
+/// Gives up half published files whose bytes nobody has any more. Answers those that may yet come: their inbox has them,
+/// and they settle or are being read, or it does not say.
+fn abandon_missing(publisher: &mut Publisher, bridge: &Bridge, missing: Vec<LedgerEntry>) -> Result<Vec<LedgerEntry>> {
+    let missing = publisher.still_missing(missing)?;
+    let (may_come, gone) = missing.into_iter().partition(|entry| whereabouts::may_be_in_inbox(bridge, entry));
+    publisher.abandon_missing(gone, &bridge.plans())?;
+    Ok(may_come)
 }

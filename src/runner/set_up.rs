@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use dropbridge_port::ErrorKind;
 
-use crate::inbound::baseline::{BaselinePolicy, record_baseline};
+use crate::inbound::baseline::{BaselinePolicy, record_baseline, survey_baseline};
 use crate::inbound::plan::FeedPlan;
 use crate::inbound::slot::Slot;
 use crate::ledger::control::Genesis;
@@ -57,9 +57,14 @@ pub fn give_baselines(
     let witness = read_witness(&bridge.settings.state)?;
     let (mut slot, _) = Slot::take(bridge.context.clone(), 0, witness.as_deref())?;
     for plan in feeds {
-        let share = bridge.share(&plan.settings);
-        let outcome = share.and_then(|share| Ok(record_baseline(&mut slot, plan, &*share, policy)?));
-        each(plan, outcome)?;
+        each(plan, give_baseline(bridge, &mut slot, plan, policy))?;
     }
     Ok(slot.release()?)
+}
+
+fn give_baseline(bridge: &Bridge, slot: &mut Slot, plan: &FeedPlan, policy: BaselinePolicy) -> BaselineOutcome {
+    let share = bridge.share(&plan.settings)?;
+    let entries = survey_baseline(plan, &*share, policy, slot.context().clock.now())?;
+    record_baseline(slot, plan, policy, &entries)?;
+    Ok(entries.len() as u64)
 }

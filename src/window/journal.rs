@@ -235,6 +235,20 @@ impl WindowJournal {
     }
 }
 
+/// Why the cut-off of a date for which the legacy side speaks has no files: one of them would be of this date, beside the
+/// legacy producer's own. `members` as for [`WindowJournal::plan`]; nothing where they are all corrections.
+#[must_use]
+pub fn beside_legacy(cut: BusinessDate, members: &BTreeMap<BusinessDate, u64>) -> Option<String> {
+    members.get(&cut).filter(|own| **own > 0)?;
+    let events: u64 = members.values().sum();
+    let (counted, them) = if events == 1 { ("1 event".to_owned(), "it") } else { (format!("{events} events"), "them") };
+    Some(format!(
+        "late events of dates of the new service, and the legacy side speaks for {cut}: {counted} that the legacy \
+         producer has no record of, and no file of ours is to be of that date. Have {them} loaded there (`deliveries \
+         show` says where to find {them}), and release this with `--as skip`"
+    ))
+}
+
 impl Member {
     /// The date under which [`WindowJournal::plan`] counts it for a cut-off; `None` where it is of another or of none.
     #[must_use]

@@ -15,7 +15,7 @@ mod rules;
 mod tests;
 
 pub use cut::{Cut, Cuts, DueCut, Mark, Member};
-pub use journal::{PlannedFile, WindowJournal};
+pub use journal::{PlannedFile, WindowJournal, beside_legacy};
 pub use name::FileNameForm;
 pub use order::OrderPart;
-pub use rules::{CloseDay, EmptyDay, LateEvent, SequenceRules, WindowDays, WindowRules};
+pub use rules::{CloseDay, EmptyDay, FileDays, LateEvent, SequenceRules, WindowDays, WindowRules};

@@ -150,6 +150,48 @@ impl WindowRules {
     /// Whether a date has a file of its own.
     #[must_use]
     pub fn has_file(&self, date: BusinessDate) -> bool {
-        self.days == WindowDays::Every || self.calendar.is_business_day(date)
+        self.days.contain(&self.calendar, date)
+    }
+
+    /// Which dates have a file.
+    #[must_use]
+    pub fn file_days(&self) -> FileDays {
+        FileDays::new(Arc::clone(&self.calendar), self.days)
     }
 }
+
+impl WindowDays {
+    fn contain(self, calendar: &Calendar, date: BusinessDate) -> bool {
+        self == Self::Every || calendar.is_business_day(date)
+    }
+}
+
+/// Which dates have a file of their own: what is dated between two of them is in that of the later one.
+#[derive(Clone, Debug)]
+pub struct FileDays {
+    calendar: Arc<Calendar>,
+    days: WindowDays,
+}
+
+impl FileDays {
+    /// By a calendar.
+    #[must_use]
+    pub const fn new(calendar: Arc<Calendar>, days: WindowDays) -> Self {
+        Self { calendar, days }
+    }
+
+    /// Whether no file has both a date and the one before it.
+    #[must_use]
+    pub fn begin_at(&self, date: BusinessDate) -> bool {
+        self.days.contain(&self.calendar, date.days_later(-1))
+    }
+}
+
+impl PartialEq for FileDays {
+    /// By the same calendar, and not by another one with the same days.
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.calendar, &other.calendar) && self.days == other.days
+    }
+}
+
+impl Eq for FileDays {}

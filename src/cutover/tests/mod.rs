@@ -4,10 +4,15 @@
 mod forwarding;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::tz::TimeZone;
+
 use super::*;
-use crate::domain::{BusinessDate, Moment};
+use crate::domain::calendar::{Holiday, Holidays, Weekdays};
+use crate::domain::{BusinessDate, Calendar, Moment};
+use crate::window::{FileDays, WindowDays};
 
 fn day(number: i32) -> BusinessDate {
     BusinessDate::parse("2026-02-01").unwrap().days_later(number)
@@ -121,6 +126,13 @@ fn what_stands_against_it_and_whether_it_can_be_overruled() {
             Block::DateIsPlanned { effective: day(-4), planned: day(-4) },
             false,
         ),
+        (
+            Stage::Shadow,
+            Evidence { newest_date: Some(day(-2)), file_days: business_days(&[]), ..good() },
+            Command { effective: Some(day(1)), ..advance() },
+            Block::SharedFile { effective: day(1), first: day(-1), instead: vec![day(-1), day(2)] },
+            false,
+        ),
         (Stage::Retired, good(), advance(), Block::NoStage { stage: Stage::Retired }, false),
         (
             Stage::Shadow,
@@ -180,6 +192,73 @@ fn what_stands_against_it_and_whether_it_can_be_overruled() {
         let said = decide(&journal, &gates(), &evidence, &without_reason, now()).unwrap_err();
         assert!(said.contains(&Block::NoReason), "{said:?}");
     }
+}
+
+/// Monday to Friday but for these; what is dated between two of them is in the file of the later one.
+fn business_days(holidays: &[&str]) -> Vec<FileDays> {
+    let holidays: Vec<Holiday> = holidays.iter().map(|text| Holiday::parse(text).unwrap()).collect();
+    let calendar = Calendar::new(TimeZone::UTC, Weekdays::WORKING, Holidays::of(&holidays));
+    vec![FileDays::new(Arc::new(calendar), WindowDays::Business)]
+}
+
+fn every_day() -> Vec<FileDays> {
+    let calendar = Calendar::new(TimeZone::UTC, Weekdays::WORKING, Holidays::default());
+    vec![FileDays::new(Arc::new(calendar), WindowDays::Every)]
+}
+
+#[test]
+fn one_side_speaks_for_all_of_a_file() {
+    use Direction::{Advance, Rollback};
+    use Stage::{Live, Observe, Shadow};
+    let business = || business_days(&[]);
+    let holiday = || business_days(&["2026-02-02"]);
+    // What it is about, the stage, the direction, the days of files, the newest date, the date that is stated; the date
+    // that it comes to, or those that are named instead. -2 is a Friday, 1 the Monday behind it.
+    type Case = (&'static str, Stage, Direction, Vec<FileDays>, i32, Option<i32>, Result<i32, Vec<i32>>);
+    let cases: Vec<Case> = vec![
+        ("Saturday begins Monday's file", Shadow, Advance, business(), -2, None, Ok(-1)),
+        ("and may be stated", Shadow, Advance, business(), -2, Some(-1), Ok(-1)),
+        ("Sunday does not", Shadow, Advance, business(), -2, Some(0), Err(vec![-1, 2])),
+        ("nor does Monday", Shadow, Advance, business(), -2, Some(1), Err(vec![-1, 2])),
+        ("Saturday is taken", Shadow, Advance, business(), -1, Some(1), Err(vec![2])),
+        ("and the default is the next that can be", Shadow, Advance, business(), -1, None, Ok(2)),
+        ("within the week", Shadow, Advance, business(), 1, None, Ok(2)),
+        ("over a holiday", Shadow, Advance, holiday(), -2, Some(2), Err(vec![-1, 3])),
+        ("the default over one", Shadow, Advance, holiday(), -1, None, Ok(3)),
+        ("each day has a file", Shadow, Advance, every_day(), -2, Some(1), Ok(1)),
+        ("of two windows both", Shadow, Advance, [every_day(), business()].concat(), -2, Some(0), Err(vec![-1, 2])),
+        ("without windows", Shadow, Advance, Vec::new(), -2, Some(1), Ok(1)),
+        ("back", Live, Rollback, business(), -2, Some(0), Err(vec![-1, 2])),
+        ("back by default", Live, Rollback, business(), -1, None, Ok(2)),
+        ("in shadow the same side speaks", Observe, Advance, business(), -2, Some(1), Ok(1)),
+        ("and in retirement", Live, Advance, business(), -2, Some(1), Ok(1)),
+    ];
+    for (what, stage, direction, file_days, newest, stated, expected) in cases {
+        let evidence = Evidence { newest_date: Some(day(newest)), file_days, ..good() };
+        let command = Command { effective: stated.map(day), ..command(direction) };
+        let found = decide(&at(stage), &gates(), &evidence, &command, now()).map(|moved| moved.effective);
+        let found = found.map_err(|blocks| match &blocks[..] {
+            [Block::SharedFile { instead, .. }] => instead.clone(),
+            _ => panic!("{what}: {blocks:?}"),
+        });
+        let dates = |numbers: Vec<i32>| numbers.into_iter().map(day).collect::<Vec<_>>();
+        assert_eq!(found, expected.map(day).map_err(dates), "{what}");
+    }
+    let block = Block::SharedFile { effective: day(1), first: day(-1), instead: vec![day(-1), day(2)] };
+    let said = "2026-02-02 shares a file with 2026-01-31, and one side speaks for all of a file: \
+                say --from 2026-01-31 or --from 2026-02-03";
+    assert_eq!(block.to_string(), said);
+}
+
+#[test]
+fn what_is_planned_in_the_middle_of_a_file_can_be_called_off() {
+    let mut journal = at(Stage::Shadow);
+    // A Monday, decided when nobody looked at files.
+    let advance = Command { effective: Some(day(8)), ..command(Direction::Advance) };
+    journal.transitions.push(decide(&journal, &gates(), &good(), &advance, now()).unwrap());
+    let evidence = Evidence { file_days: business_days(&[]), ..good() };
+    let off = decide(&journal, &gates(), &evidence, &command(Direction::Rollback), now()).unwrap();
+    assert_eq!(off.effective, day(8), "the same side speaks for the weekend before it");
 }
 
 #[test]

@@ -6,11 +6,12 @@ use dropbridge_port::Result;
 use dropbridge_port::failpoint::Failpoint;
 
 use super::Publisher;
+use crate::capture::Body;
 use crate::cutover::{CutoverJournal, Stage};
 use crate::domain::ContentHash;
 use crate::domain::policy::Corrections;
 use crate::inbound::keeping::is_kept;
-use crate::inbound::prepare::{Events, HoldLimits, Outcome, Prepared, examine, keep, pass, whole_file};
+use crate::inbound::prepare::{Events, HoldLimits, Outcome, Prepared, examine, keep, pass, verify, whole_file};
 use crate::layout::{Reject, RejectCode};
 use crate::ledger::admit::{Admission, Candidate, admit};
 use crate::ledger::{DropState, Recognised};
@@ -96,8 +97,8 @@ impl Publisher {
             }
         }
         match &file.outcome {
-            Outcome::Events { body: Events::Held(_), .. } => {
-                if is_kept(file) {
+            Outcome::Events { body: Events::Held(_), file: summary, .. } => {
+                if is_kept(file.plan.settings.keep_captures, summary) {
                     self.keep(file, hash)?;
                 }
                 Ok(Step::Small)
@@ -144,14 +145,25 @@ impl Publisher {
         })
     }
 
-    /// Looks at a file's content.
-    pub(in crate::inbound) fn examine(&self, file: &Prepared) -> Result<Outcome> {
-        let bridge = &self.slot.context().bridge;
-        let journal = self.journal_of(file);
-        match (file.source(bridge, journal.as_deref()), &file.body) {
-            (Some(source), Some(body)) => examine(&source, body, &self.store, self.hold_limits()),
-            _ => Ok(Outcome::Vanished),
+    /// Looks at a file's content. No transaction may be open.
+    pub(in crate::inbound) fn examine(&mut self, file: &Prepared) -> Result<Outcome> {
+        let (context, journal) = (self.context(), self.journal_of(file));
+        let (Some(source), Some(body)) = (file.source(&context.bridge, journal.as_deref()), &file.body) else {
+            return Ok(Outcome::Vanished);
+        };
+        let (store, limits) = (Arc::clone(&self.store), self.hold_limits());
+        let examine = || examine(&source, body, &store, limits);
+        match body {
+            Body::Memory(_) => examine(),
+            Body::Stored(_) => self.beside(&file.entry.path, examine),
         }
+    }
+
+    /// Whether the store still has the bytes of a file: an error where it has not. No transaction may be open.
+    pub(in crate::inbound) fn verify(&mut self, file: &Prepared) -> Result<()> {
+        let (Some(body), Some(hash)) = (&file.body, file.hash) else { return Ok(()) };
+        let store = Arc::clone(&self.store);
+        self.beside(&file.entry.path, || verify(body, hash, &store))
     }
 
     /// What is held in memory of one file.

@@ -1,12 +1,13 @@
 //! What is done when the log, or the store, does not do what it was asked for.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use dropbridge_port::{ErrorKind, PortError, Result};
 
 use super::Publisher;
 use super::step::Step;
-use crate::inbound::prepare::{Outcome, Prepared, whole_file};
+use crate::inbound::prepare::{Events, Outcome, Prepared, is_damage, whole_file};
 use crate::layout::RejectCode;
 use crate::stop::Backoff;
 
@@ -14,14 +15,77 @@ use crate::stop::Backoff;
 const DEFERRED_PAUSE: Duration = Duration::from_secs(5);
 
 impl Publisher {
+    /// After a file could not be looked at, or not be read: it waits, or is given up, and those behind it go on. No
+    /// transaction may be open.
+    ///
+    /// # Errors
+    /// The error, where it is not that file's alone; of the log.
+    pub(super) fn set_apart(&mut self, file: Prepared, error: PortError) -> Result<()> {
+        match error.kind {
+            ErrorKind::Transient | ErrorKind::Refused => {
+                self.defer(file, error);
+                Ok(())
+            }
+            _ if is_damage(&error) => self.lose(file, error),
+            _ => Err(error),
+        }
+    }
+
+    /// Gives up a file of which the store has lost or damaged the bytes. A command that asked for it is refused, and what
+    /// the ledger says of it stays. Otherwise the store lets go of what it has, and the feed looks for the file in its
+    /// inbox, half published or not.
+    fn lose(&mut self, file: Prepared, error: PortError) -> Result<()> {
+        let Some(hash) = file.hash else { return Err(error) };
+        match self.verify(&file) {
+            Err(found) if is_damage(&found) => {}
+            // Nobody knows yet.
+            Err(found) if matches!(found.kind, ErrorKind::Transient | ErrorKind::Refused) => {
+                self.defer(file, found);
+                return Ok(());
+            }
+            Err(found) => return Err(found),
+            // The store has what was put there: that it does not fit is an error of ours.
+            Ok(()) => return Err(error),
+        }
+        if let Some(asked) = &file.request {
+            let why = format!("the store has lost or damaged the bytes of `{}`: {error}", file.identity.key);
+            while let Err(error) = self.refuse_request(&asked.id, &why) {
+                self.weather(error)?;
+            }
+            return Ok(());
+        }
+        let (plan, path, on_its_way) = (Arc::clone(&file.plan), file.entry.path.clone(), Arc::clone(&file.on_its_way));
+        tracing::error!(feed = plan.id(), key = %file.identity.key, %path, object = %hash, "the store has lost or damaged its bytes: removing them, and looking for it in the inbox: {error}");
+        // Its lease would put the removal off, until what was taken anew is there.
+        drop(file);
+        if let Err(error) = self.store.remove(hash) {
+            tracing::warn!(%error, "damaged bytes stay in the store");
+        }
+        self.slot.context().ledger().forget_arrival(plan.id(), &path);
+        // Now its feed may take it again.
+        drop(on_its_way);
+        Ok(())
+    }
+
     /// Puts a file aside that cannot be dealt with now (its bytes find no room in the store, for one), so that those
     /// behind it go on.
-    pub(super) fn defer(&mut self, file: Prepared, error: PortError) {
+    fn defer(&mut self, mut file: Prepared, error: PortError) {
+        if matches!(file.outcome, Outcome::Events { body: Events::Held(_), .. }) {
+            // They are made again when it is tried again; until then it takes as little memory as it can.
+            file.outcome = Outcome::Unexamined;
+        }
+        let weight = file.weight();
+        if let Some(ticket) = &mut file.ticket {
+            ticket.put_aside(weight, &error.message);
+        }
         if let Some(left_out) = self.said.due(&format!("{} {} {error}", file.plan.id(), file.entry.path)) {
             let path = &file.entry.path;
             tracing::error!(feed = file.plan.id(), %path, left_out, "not dealt with, and tried again: {error}");
         }
-        self.deferred_at = self.slot.context().clock.elapsed();
+        // Others that come after it do not put off when it is tried again.
+        if self.deferred.is_empty() {
+            self.deferred_at = self.slot.context().clock.elapsed();
+        }
         self.deferred.push(file);
         self.trouble = Some(error);
     }

@@ -10,6 +10,7 @@ use crate::domain::{ContentHash, LogicalKey};
 use crate::health::Health;
 use crate::inbound::arrivals::Arrivals;
 use crate::inbound::authorities::Authorities;
+use crate::inbound::forward::ForwardingProgress;
 use crate::inbound::plan::FeedPlan;
 use crate::ledger::control::Genesis;
 use crate::ledger::{DeliveryIndex, LedgerIndex, LedgerSource, Recognised, Topics};
@@ -38,6 +39,8 @@ pub struct Context {
     pub arrivals: Arc<Arrivals>,
     /// Who speaks for which dates.
     pub authorities: Arc<Authorities>,
+    /// How far candidate events were forwarded.
+    pub forwarding: Arc<ForwardingProgress>,
     /// Numbers about what is done.
     pub metrics: Arc<Metrics>,
     /// Where spans go, where traces are on.

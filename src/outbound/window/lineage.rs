@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::assembler::{WindowAssembler, planned_of};
+use super::assembler::{WindowAssembler, of_no_file};
 use super::events::Judged;
 use super::slice::Slice;
 use crate::ledger::delivery::Delivery;
@@ -70,14 +70,16 @@ impl WindowAssembler {
         slice: &Slice,
         each: &mut dyn FnMut(FileEvent) -> Result<(), AssemblyError>,
     ) -> Result<(), AssemblyError> {
-        let (windowed, planned) = planned_of(delivery)?;
+        let windowed = delivery.window.as_ref().ok_or_else(of_no_file)?;
+        // What is held before it is known which files it makes has all of its cut-off.
+        let is_meant = |date| windowed.file.as_ref().is_none_or(|file| file.date == date);
         let known: Vec<Cut> = windowed.before.iter().chain([&windowed.cut]).cloned().collect();
         let rules = &self.window.settings.rules;
         let cuts = Cuts::new(rules, &known);
         slice.read(&*self.log, &[], &mut |record| {
             let Judged::Event(event) = self.window.judge(record) else { return Ok(()) };
             let member = cuts.of(event.date, &slice.topic, slice.partition, record.offset);
-            if member.date_at(windowed.cut.date, rules.late) != Some(planned.date) {
+            if !member.date_at(windowed.cut.date, rules.late).is_some_and(is_meant) {
                 return Ok(());
             }
             each(FileEvent {

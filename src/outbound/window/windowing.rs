@@ -32,7 +32,7 @@ use crate::outbound::mirroring::CHECK_TOPICS;
 use crate::outbound::plan::RenderingPlan;
 use crate::outbound::source::{Behind, Source, Upcoming};
 use crate::outbound::stage::Sink;
-use crate::window::{Cut, EmptyDay, PlannedFile, WindowJournal, WindowRules};
+use crate::window::{Cut, DueCut, EmptyDay, PlannedFile, WindowJournal, WindowRules, beside_legacy};
 
 /// How soon a cut-off is noticed.
 const LOOK: Duration = Duration::from_millis(500);
@@ -46,6 +46,8 @@ pub(in crate::outbound) struct Windowing {
     /// The cut-off whose files are being made, and what was gathered for it.
     gathered: Option<(BusinessDate, Gathered)>,
     topics_checked: Option<Duration>,
+    /// The date whose cut-off waits for forwarding.
+    waits_for: Option<BusinessDate>,
 }
 
 impl Windowing {
@@ -58,7 +60,7 @@ impl Windowing {
     ) -> Self {
         let sources = window.sources(&context.topics);
         let assembler = WindowAssembler::new(Arc::clone(&context.log), Arc::clone(&window), sources, directory);
-        Self { plan, window, context, assembler, gathered: None, topics_checked: None }
+        Self { plan, window, context, assembler, gathered: None, topics_checked: None, waits_for: None }
     }
 
     fn journal(&self) -> Result<WindowJournal> {
@@ -99,8 +101,8 @@ impl Windowing {
     /// Gathers what a cut-off has, and plans its files.
     fn plan_files(&mut self, mut journal: WindowJournal) -> Result<Upcoming> {
         let Some(cut) = journal.unplanned().cloned() else { return Ok(Upcoming::Nothing) };
-        let whole = self.delivery(&journal, &cut, None);
-        match self.planned(&mut journal, &whole, &cut) {
+        let mut whole = self.delivery(&journal, &cut, None);
+        match self.planned(&mut journal, &mut whole, &cut) {
             Ok(()) => {
                 // What a person has let try again came to something.
                 let withdrawn = self.context.deliveries().get(&whole.id()).is_some().then(|| whole.id());
@@ -116,17 +118,25 @@ impl Windowing {
     fn planned(
         &mut self,
         journal: &mut WindowJournal,
-        whole: &Delivery,
+        whole: &mut Delivery,
         cut: &Cut,
     ) -> std::result::Result<(), AssemblyError> {
         self.check_topics()?;
         let Some(windowed) = &whole.window else { return Ok(()) };
         let gathered = self.assembler.gather(windowed, &Read::Open(journal), None)?;
+        let counts = gathered.counts();
+        let authority = self.authority_on(cut.date);
+        if let (Authority::Legacy, Some(why)) = (authority, beside_legacy(cut.date, &counts)) {
+            // Whatever is decided about it, its record says where they are.
+            whole.events = counts.values().sum();
+            whole.ranges = gathered.files.values().flat_map(|file| file.ranges.iter().cloned()).collect();
+            return Err(AssemblyError::Refused(why));
+        }
         if let Some((date, number)) = self.newest_of_legacy(cut.date)? {
             journal.go_on_from(date, number);
         }
-        let rules = self.rules_of(cut.date);
-        let planned = journal.plan(&rules, cut.date, &gathered.counts(), gathered.open_after.clone());
+        let rules = self.rules_of(authority);
+        let planned = journal.plan(&rules, cut.date, &counts, gathered.open_after.clone());
         planned.map_err(AssemblyError::Refused)?;
         self.gathered = Some((cut.date, gathered));
         Ok(())
@@ -148,20 +158,40 @@ impl Windowing {
         }))
     }
 
-    /// The rules of a date. Where the legacy producer speaks for it, the consumer has its file: a day without events of
-    /// the new service is no empty day.
-    fn rules_of(&self, date: BusinessDate) -> Cow<'_, WindowRules> {
-        let (rules, department) = (&self.window.settings.rules, &self.plan.settings.department);
-        let authorities = &self.context.authorities;
+    /// Who speaks for a date. Where no department is moved, and where files are made of all events, no legacy producer
+    /// has a file beside ours.
+    fn authority_on(&self, date: BusinessDate) -> Authority {
+        let (authorities, department) = (&self.context.authorities, &self.plan.settings.department);
         let is_native = self.window.settings.provenance == EventProvenance::Native;
         if !is_native || !authorities.follows(department) {
-            return Cow::Borrowed(rules);
+            return Authority::Candidate;
         }
-        let authority = authorities.journal(department).map_or(Authority::Legacy, |journal| journal.authority_on(date));
+        authorities.journal(department).map_or(Authority::Legacy, |journal| journal.authority_on(date))
+    }
+
+    /// The rules of a date. Where the legacy producer speaks for it, the consumer has its file: a day without events of
+    /// the new service is no empty day.
+    fn rules_of(&self, authority: Authority) -> Cow<'_, WindowRules> {
+        let rules = &self.window.settings.rules;
         match authority {
             Authority::Candidate => Cow::Borrowed(rules),
             Authority::Legacy => Cow::Owned(WindowRules { empty: EmptyDay::NoFile, ..rules.clone() }),
         }
+    }
+
+    /// Whether what the new service had written until these dates close is among the events that are rolled up: after a
+    /// downtime, or while a large file is published, it may still have to be forwarded.
+    fn may_cut(&mut self, due: &[DueCut]) -> bool {
+        let Some(last) = due.last() else { return true };
+        if !self.context.authorities.follows(&self.plan.settings.department) {
+            return true;
+        }
+        let may = self.context.forwarding.is_through(last.closes);
+        if !may && self.waits_for != Some(last.date) {
+            tracing::info!(rendering = self.plan.id(), date = %last.date, "its cut-off waits until candidate events are forwarded");
+        }
+        self.waits_for = (!may).then_some(last.date);
+        may
     }
 
     fn check_topics(&mut self) -> std::result::Result<(), AssemblyError> {
@@ -213,6 +243,9 @@ impl Source for Windowing {
         let mut journal = self.journal()?;
         let due = journal.due(&self.window.settings.rules, self.context.clock.now());
         if due.is_empty() {
+            return Ok(None);
+        }
+        if !self.may_cut(&due) {
             return Ok(None);
         }
         // From here on these dates are nobody else's any more.

@@ -228,3 +228,19 @@ fn a_planned_file_is_waited_for_before_what_it_is_made_of_is_passed() {
     journal.give_up(&cut);
     assert_eq!((journal.unplanned(), Mark::of(&journal.given_up, "done", 0)), (None, 5));
 }
+
+#[test]
+fn nothing_is_of_a_date_for_which_the_legacy_side_speaks() {
+    let [monday, tuesday] = [date("2026-06-01"), date(TUESDAY)];
+    for (members, said) in [
+        (BTreeMap::new(), None),
+        (BTreeMap::from([(tuesday, 0)]), None),
+        (BTreeMap::from([(monday, 3)]), None),
+        (BTreeMap::from([(tuesday, 1)]), Some("speaks for 2026-06-02: 1 event that")),
+        (BTreeMap::from([(monday, 3), (tuesday, 1)]), Some("speaks for 2026-06-02: 4 events that")),
+    ] {
+        let found = beside_legacy(tuesday, &members);
+        let is_right = found.as_deref().map_or(said.is_none(), |found| said.is_some_and(|said| found.contains(said)));
+        assert!(is_right, "{members:?}: {found:?}");
+    }
+}
