@@ -5,6 +5,8 @@
 
 mod support;
 
+use std::fs;
+
 use dropbridge_port::failpoint::Failpoint;
 use rustix::process::Signal;
 use serde_json::{Value, json};
@@ -120,8 +122,8 @@ fn late_events_of_the_new_service_are_in_no_file_of_a_date_for_which_the_legacy_
 fn a_department_changes_hands_where_a_file_begins() {
     let sales = Department::new(LogKind::Embedded);
     let bridge = sales.window.site.path("config/bridge.toml");
-    let text = std::fs::read_to_string(&bridge).unwrap();
-    std::fs::write(&bridge, text.replace(", \"sat\", \"sun\"]", "]")).unwrap();
+    let text = fs::read_to_string(&bridge).unwrap();
+    fs::write(&bridge, text.replace(", \"sat\", \"sun\"]", "]")).unwrap();
     sales.dump(0, &["A-1"]);
     sales.run();
     sales.advance(1);
@@ -409,5 +411,46 @@ fn what_was_written_while_it_was_down_is_in_the_file_of_its_day() {
         assert_eq!(bridge.wait().code(), Some(0), "{}", bridge.log());
         expected.push(file(3, &["D-1"]));
         assert_eq!(sales.delivered().into_iter().collect::<Vec<_>>(), expected, "{log:?}: a service");
+    }
+}
+
+/// What was wrong with an event may be mended, or be over, and then its service writes it again.
+#[test]
+fn what_was_refused_once_is_forwarded_when_it_comes_again_and_is_fit() {
+    for log in logs() {
+        let sales = Department::new(log);
+        sales.dump(0, &["A-1"]);
+        sales.run();
+        sales.advance(1);
+        sales.advance(2);
+        // Too far ahead, by now.
+        let records = [("C-1".to_owned(), event("C-1", &sales.date(45), "C-1", "1.00"))];
+        sales.write(&records);
+        assert_eq!(sales.run()["tally"]["candidates_rejected"], 1, "{log:?}");
+        sales.window.set_clock(20 * DAY);
+        sales.run();
+        sales.write(&records);
+        assert_eq!(sales.run()["tally"]["forwarded"], 1, "{log:?}");
+        // It was, so that it is repeated from here on.
+        sales.write(&records);
+        assert_eq!(sales.run()["tally"]["forwarded"], Value::Null, "{log:?}");
+    }
+}
+
+/// A topic that `init` has not made yet has no events; those of the others go on.
+#[test]
+fn a_candidate_topic_that_is_missing_holds_up_no_other() {
+    for log in logs() {
+        let sales = Department::new(log);
+        sales.dump(0, &["A-1"]);
+        sales.run();
+        sales.advance(1);
+        sales.advance(2);
+        let configuration = sales.window.site.path("config/bridge.toml");
+        let more = "[event.OrderReturned]\nschema = \"schemas/OrderTaken.schema.json\"\n";
+        fs::write(&configuration, fs::read_to_string(&configuration).unwrap() + more).unwrap();
+        sales.emit(2, &["C-1"]);
+        sales.run();
+        assert_eq!(sales.facts(), sales.expected(&[(0, &["A-1"], "legacy"), (2, &["C-1"], "native")]), "{log:?}");
     }
 }

@@ -12,6 +12,7 @@ use crate::domain::BusinessDate;
 use crate::window::Mark;
 
 use super::journal::CutoverJournal;
+use super::refused::RefusedPlaces;
 use super::stage::Authority;
 
 /// The version of the record that this build writes.
@@ -27,6 +28,9 @@ pub struct Forwarding {
     /// The last time that they were gone through again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub catch_up: Option<CatchUp>,
+    /// What was refused of the records that are read again at a start.
+    #[serde(default, skip_serializing_if = "RefusedPlaces::is_empty")]
+    pub refused: RefusedPlaces,
 }
 
 /// Going through the candidate topics again, for one transition.
@@ -53,7 +57,7 @@ pub enum Passage {
 
 impl Default for Forwarding {
     fn default() -> Self {
-        Self { format: FORMAT, positions: Vec::new(), catch_up: None }
+        Self { format: FORMAT, positions: Vec::new(), catch_up: None, refused: RefusedPlaces::default() }
     }
 }
 

@@ -11,6 +11,7 @@ mod decide;
 mod evidence;
 mod forwarding;
 mod journal;
+mod refused;
 mod stage;
 #[cfg(test)]
 mod tests;
@@ -20,4 +21,5 @@ pub use decide::{Block, Command, Direction, Plan, decide, plan};
 pub use evidence::{Evidence, Gates};
 pub use forwarding::{CatchUp, Forwarding, Passage, Spoken};
 pub use journal::{CutoverJournal, Transition};
+pub use refused::RefusedPlaces;
 pub use stage::{Authority, Stage};

@@ -11,7 +11,7 @@
 mod batch;
 mod progress;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -73,6 +73,8 @@ pub struct Forwarder {
     recent: HashMap<(Arc<str>, u32), Recent>,
     /// The end of each partition where it was told, and nothing came since.
     at_end: BTreeMap<(Arc<str>, u32), i64>,
+    /// Partitions whose latest record was refused.
+    refusing: BTreeSet<(Arc<str>, u32)>,
     /// Behind the newest record of each partition, committed or not, when they were opened.
     highs: BTreeMap<(Arc<str>, u32), i64>,
     /// What was reached differs from what was written.
@@ -103,6 +105,7 @@ impl Forwarder {
             reader: None,
             recent: HashMap::new(),
             at_end: BTreeMap::new(),
+            refusing: BTreeSet::new(),
             highs: BTreeMap::new(),
             is_unsaved: false,
             saved_at: Duration::ZERO,
@@ -154,6 +157,7 @@ impl Forwarder {
         self.reader = None;
         self.recent.clear();
         self.at_end.clear();
+        self.refusing.clear();
         self.surveyor.forget();
     }
 

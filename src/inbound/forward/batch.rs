@@ -9,7 +9,7 @@ use super::Forwarder;
 use crate::cutover::Passage;
 use crate::domain::{BusinessDate, Moment};
 use crate::inbound::publish::{EVENT_HEADER, Publisher, event_record};
-use crate::inbound::recent::Seen;
+use crate::inbound::recent::{HORIZON, Seen};
 
 /// The version of a candidate's record in the topic of rejects.
 const FORMAT: u32 = 1;
@@ -83,18 +83,27 @@ impl Forwarder {
         let (topic, partition, offset) = (&*record.topic, record.partition, record.offset);
         let is_new = self.state.position(topic, partition).is_none_or(|reached| offset >= reached);
         let is_first = is_new && !self.state.is_behind(topic, partition, offset);
-        let event = self.rules.judge(record, today);
+        // What was wrong with it may have been mended since: all the same it was refused, and it may come again.
+        if !is_new && self.state.refused.hold(topic, partition, offset) {
+            return;
+        }
+        let refused = self.refused.remove(&(Arc::clone(&record.topic), partition, offset));
+        let event = refused.map_or_else(|| self.rules.judge(record, today), Err);
         let place = (Arc::clone(&record.topic), partition);
         let seen = match &event {
-            Ok(event) => self.recent.entry(place).or_default().see(offset, event.identity, event.content),
+            Ok(event) => self.recent.entry(place.clone()).or_default().see(offset, event.identity, event.content),
             Err(_) => Seen::First,
         };
         if !is_new {
             return;
         }
         self.first_of_pass.get_or_insert_with(|| (Arc::clone(&record.topic), partition, offset));
-        let refused = self.refused.remove(&(Arc::clone(&record.topic), partition, offset));
-        let event = refused.map_or(event, Err);
+        if event.is_err() && is_first {
+            let goes_on = !self.refusing.insert(place);
+            self.state.refused.add(topic, partition, offset, goes_on);
+        } else {
+            self.refusing.remove(&place);
+        }
         match (event, seen) {
             (Ok(_), Seen::Again) => batch.repeated += u64::from(is_first),
             (Ok(_), Seen::Differs) if is_first => {
@@ -117,6 +126,7 @@ impl Forwarder {
                 }
             }
         }
+        self.state.refused.forget_below(topic, partition, offset - HORIZON);
         self.state.reach(topic, partition, offset + 1);
         self.is_unsaved = true;
     }
