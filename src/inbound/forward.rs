@@ -80,7 +80,7 @@ pub struct Forwarder {
     /// What was reached differs from what was written.
     is_unsaved: bool,
     saved_at: Duration,
-    /// After an event that the log refuses, each goes alone, so that it shows which it was.
+    /// After an event that the log refuses, fewer and fewer go together, so that it shows which it was.
     most_records: usize,
     /// What the log refused, by place.
     refused: BTreeMap<Place, String>,
@@ -211,10 +211,10 @@ impl Forwarder {
         Ok(())
     }
 
-    /// The log refuses an event: the next pass takes one alone; the one that is refused alone is rejected.
+    /// The log refuses an event: the next pass takes half as many; the one that is refused alone is rejected.
     fn blame(&mut self, error: &PortError) -> Result<bool> {
         if self.most_records > 1 {
-            self.most_records = 1;
+            self.most_records /= 2;
         } else if let Some(place) = self.first_of_pass.take() {
             self.refused.insert(place, format!("the log refuses it: {}", error.message));
         }
@@ -235,7 +235,7 @@ impl Forwarder {
         }
         batch.account(publisher);
         if self.first_of_pass.is_some() {
-            self.most_records = MOST_RECORDS;
+            self.most_records = (2 * self.most_records).min(MOST_RECORDS);
         }
         Ok(!records.is_empty())
     }

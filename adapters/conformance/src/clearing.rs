@@ -48,12 +48,12 @@ pub fn takes_files_that_are_as_they_were(
     assert_eq!(fs::read(inbox.join("a")).expect("the next one"), b"after that");
     // What is aside is another file than the one that is to go, and the name is taken: both stay.
     let aside = inbox.join(".dropbridge-clearing-a");
-    fs::write(&aside, "somebody's").expect("a file aside");
+    fs::write(&aside, "somebody else's").expect("a file aside");
     let error = deleting.clear(&name, stat()).unwrap_err();
     assert_eq!(error.kind, ErrorKind::Conflict, "{error}");
     assert!(error.message.contains("while it was put aside"), "{error}");
     let read = |path: &Path| fs::read_to_string(path).expect("a file that was there");
-    assert_eq!((read(&aside), read(&inbox.join("a"))), ("somebody's".to_owned(), "after that".to_owned()));
+    assert_eq!((read(&aside), read(&inbox.join("a"))), ("somebody else's".to_owned(), "after that".to_owned()));
     fs::remove_file(&aside).expect("a file aside");
     assert_eq!(by(Disposal::Rename(".old".to_owned())).clear(&name, stat()).unwrap(), Cleared::Done);
     assert_eq!(names_in(&inbox), ["a.old"]);
