@@ -264,6 +264,11 @@ fn a_kill_at_any_step_loses_nothing_and_doubles_nothing() {
             let mut asking = sales.window.site.spawn(&asked, None);
             if point.starts_with("candidates") {
                 assert_eq!(asking.wait().code(), Some(0), "{point}: {}", asking.log());
+                if point.ends_with(":2") {
+                    // Or all of them would go in one.
+                    let forwarded = || victim.log().contains("candidate events forwarded");
+                    wait_for_or("the first transaction", || victim.log(), forwarded);
+                }
                 sales.emit(2, &["C-3"]);
                 sales.emit(2, &["C-4"]);
             }
