@@ -32,7 +32,8 @@ impl CalendarTime {
             small(self.second - leap)?,
             0,
         );
-        Some(TimeZone::UTC.to_timestamp(time.ok()?).ok()?.as_second() + leap)
+        let epoch = DateTime::constant(1970, 1, 1, 0, 0, 0, 0);
+        Some(time.ok()?.duration_since(epoch).as_secs() + leap)
     }
 }
 
