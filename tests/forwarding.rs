@@ -148,11 +148,7 @@ fn what_is_committed_while_a_run_ends_is_forwarded_by_it() {
     if kafka_brokers("candidate events that show late").is_none() {
         return;
     }
-    let sales = Department::new(LogKind::Kafka);
-    sales.dump(0, &["A-1"]);
-    sales.run();
-    sales.advance(1);
-    sales.advance(2);
+    let sales = Department::live(LogKind::Kafka);
     let date = sales.date(2);
     let mut open = sales.window.begin_candidates(&[("C-1".to_owned(), event("C-1", &date, "C-1", "1.00"))]);
     let mut bridge = sales.window.site.spawn(&["run", "--until-idle"], None);
@@ -165,11 +161,7 @@ fn what_is_committed_while_a_run_ends_is_forwarded_by_it() {
 #[test]
 fn what_is_repeated_is_dropped_and_what_is_unfit_is_said() {
     for log in logs() {
-        let sales = Department::new(log);
-        sales.dump(0, &["A-1"]);
-        sales.run();
-        sales.advance(1);
-        sales.advance(2);
+        let sales = Department::live(log);
         let date = sales.date(2);
         let good = event("C-1", &date, "C-1", "1.00");
         let key = || "C-1".to_owned();
@@ -393,11 +385,7 @@ fn a_frozen_predecessor_brings_nothing_of_what_changed_hands() {
 #[test]
 fn what_was_written_while_it_was_down_is_in_the_file_of_its_day() {
     for log in logs() {
-        let sales = Department::new(log);
-        sales.dump(0, &["A-1"]);
-        sales.run();
-        sales.advance(1);
-        sales.advance(2);
+        let sales = Department::live(log);
         sales.run();
         let file = |day: u64, orders: &[&str]| (sales.name(day), sales.file(day, orders));
         let has = |day: u64| sales.delivered().contains_key(&sales.name(day));
@@ -423,11 +411,7 @@ fn what_was_written_while_it_was_down_is_in_the_file_of_its_day() {
 #[test]
 fn what_was_refused_once_is_forwarded_when_it_comes_again_and_is_fit() {
     for log in logs() {
-        let sales = Department::new(log);
-        sales.dump(0, &["A-1"]);
-        sales.run();
-        sales.advance(1);
-        sales.advance(2);
+        let sales = Department::live(log);
         // Too far ahead, by now.
         let records = [("C-1".to_owned(), event("C-1", &sales.date(45), "C-1", "1.00"))];
         sales.write(&records);
@@ -446,11 +430,7 @@ fn what_was_refused_once_is_forwarded_when_it_comes_again_and_is_fit() {
 #[test]
 fn a_candidate_topic_that_is_missing_holds_up_no_other() {
     for log in logs() {
-        let sales = Department::new(log);
-        sales.dump(0, &["A-1"]);
-        sales.run();
-        sales.advance(1);
-        sales.advance(2);
+        let sales = Department::live(log);
         let configuration = sales.window.site.path("config/bridge.toml");
         let more = "[event.OrderReturned]\nschema = \"schemas/OrderTaken.schema.json\"\n";
         fs::write(&configuration, fs::read_to_string(&configuration).unwrap() + more).unwrap();

@@ -346,18 +346,24 @@ fn a_half_published_file_of_which_the_store_has_other_bytes_is_taken_from_the_in
     }
 }
 
+/// A file of which 40 orders of 95 are published, and of which the store has nothing any more.
+fn half_published(log: LogKind) -> (Site, Account) {
+    let options = FeedOptions { transaction: "chunk_records = 20".to_owned(), ..FeedOptions::default() };
+    let (site, mut account) = (Site::new(log, &options), Account::default());
+    account.drop_orders(&site, 95);
+    let mut bridge = site.spawn(&["run"], Some("between_chunks:2=kill"));
+    assert_eq!(bridge.wait().code(), None, "it is killed");
+    for object in site.objects() {
+        fs::remove_file(object).unwrap();
+    }
+    (site, account)
+}
+
 /// What was published of it stays, and is told; nothing waits for a person any more.
 #[test]
 fn what_was_abandoned_is_closed_with_a_reason() {
     for log in logs() {
-        let options = FeedOptions { transaction: "chunk_records = 20".to_owned(), ..FeedOptions::default() };
-        let (site, mut account) = (Site::new(log, &options), Account::default());
-        account.drop_orders(&site, 95);
-        let mut bridge = site.spawn(&["run"], Some("between_chunks:2=kill"));
-        assert_eq!(bridge.wait().code(), None, "it is killed");
-        for object in site.objects() {
-            fs::remove_file(object).unwrap();
-        }
+        let (site, _) = half_published(log);
         let name = support::order_name(1);
         fs::remove_file(site.inbox().join(&name)).unwrap();
         site.run_until_idle(1);
@@ -408,14 +414,7 @@ fn a_baseline_over_a_server_that_is_away_is_refused_and_the_other_feeds_go_on() 
 #[test]
 fn what_is_half_published_is_not_given_up_while_its_inbox_is_away() {
     for log in logs() {
-        let options = FeedOptions { transaction: "chunk_records = 20".to_owned(), ..FeedOptions::default() };
-        let (site, mut account) = (Site::new(log, &options), Account::default());
-        account.drop_orders(&site, 95);
-        let mut bridge = site.spawn(&["run"], Some("between_chunks:2=kill"));
-        assert_eq!(bridge.wait().code(), None, "it is killed");
-        for object in site.objects() {
-            fs::remove_file(object).unwrap();
-        }
+        let (site, account) = half_published(log);
         let away = site.path("away");
         fs::rename(site.inbox(), &away).unwrap();
         assert!(!site.output(&["run", "--until-idle"]).status.success());

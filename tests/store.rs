@@ -214,7 +214,7 @@ fn files_that_come_without_a_pause_do_not_put_off_those_that_wait_for_room() {
         scope.spawn(|| {
             for file in (3..3_000).take_while(|_| !is_over.load(Ordering::Relaxed)) {
                 site.drop_file(&order_name(file), &orders(file, 1).1);
-                thread::sleep(Duration::from_millis(30));
+                wait_for_log(&running, &["published", &order_name(file)]);
             }
         });
         site.ok(&["quarantine", "discard", &order_name(1), "--reason", "a test"]);

@@ -44,6 +44,15 @@ impl Department {
         Self { window: Window::new(log, options) }
     }
 
+    /// A legacy file of day 0 with the order `A-1`, and live from day 2 on.
+    pub fn live(log: LogKind) -> Self {
+        let department = Self::new(log);
+        department.dump(0, &["A-1"]);
+        department.run();
+        (1..=2).for_each(|day| drop(department.advance(day)));
+        department
+    }
+
     pub fn outbox(&self) -> PathBuf {
         self.window.site.path("share/out")
     }
